@@ -1,0 +1,5 @@
+"""``python -m reelpulse``."""
+
+from reelpulse.cli import main
+
+main()

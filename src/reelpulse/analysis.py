@@ -1,0 +1,343 @@
+"""The main job: a video in, its timeline out, and the .h5 file that keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reelpulse.errors import DataError, MediaError, PersonError, SettingsError, at
+from reelpulse.faces.identity import embed_photos
+from reelpulse.measure import OnProgress, Parts, measure, remove_parts
+from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, probe
+from reelpulse.resolve import Thresholds, resolve
+from reelpulse.settings import AnalyzeSettings, as_dict, changed
+from reelpulse.streams import STREAMS, FaceStream, Stream
+from reelpulse.streams.choice import load_face_models, load_measured_with, still_good
+from reelpulse.streams.face import MOST_FACES, Focus, Region
+from reelpulse.timeline import Observations, Timeline, load_observations, write_timeline
+from reelpulse.times import clock_text, parse_range
+
+log = logging.getLogger(__name__)
+
+_CROWDED_SHARE = 0.1
+"""Share of ticks in which a person may have gone unmeasured among more than two faces, above which
+the video is looked at again with that person in focus."""
+
+
+def analyze(
+    video: str | Path,
+    *,
+    out: str | Path | None = None,
+    settings: AnalyzeSettings | None = None,
+    progress: OnProgress | None = None,
+    **changes: Any,
+) -> Timeline:
+    """Measure a video and follow one person through it.
+
+    What an earlier run measured with the same settings is not measured again; an unfinished run
+    goes on from its last finished segment. Another person is chosen without decoding.
+
+    Parameters
+    ----------
+    video : str or Path
+        A file with video, sound or both.
+    out : str or Path, optional
+        Folder for ``<name>.h5``; without it nothing is kept.
+    settings : AnalyzeSettings, optional
+        Where to start from; the defaults without it.
+    progress : callable, optional
+        Called with a `Progress` while measuring.
+    **changes
+        Fields of `AnalyzeSettings`, such as ``person=["me.jpg"]`` or ``fps=4``.
+
+    Returns
+    -------
+    Timeline
+        ``meta["file"]`` names the ``.h5``, where one was kept; ``meta["warnings"]`` lists what a
+        user should know.
+
+    Raises
+    ------
+    ReelpulseError
+        `MediaError`, `ModelError`, `PersonError`, `SettingsError` or `DataError`, in one line.
+    """
+    settings = changed(settings or AnalyzeSettings(), changes)
+    unknown = [name for name in settings.stream if name not in STREAMS]
+    if unknown:
+        raise SettingsError(f"no stream is named {unknown[0]!r}: use {', '.join(STREAMS)}")
+    region = parse_region(settings.region)
+    for photo in settings.person:
+        if not Path(photo).is_file():
+            raise PersonError(at(photo, "no such photo"))
+    facts = probe(video)
+    clock = _clock(settings, facts)
+    warnings: list[str] = []
+    if "face" in settings.stream and not facts.video:
+        warnings.append(f"{facts.name}: has no video stream; only its sound is measured")
+    if not facts.sound_tracks:
+        warnings.append(f"{facts.name}: has no sound; only its pictures are measured")
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="reelpulse-") as folder:
+            job = _Job(Path(video), facts, clock, settings, region, warnings, Path(folder) / "x.h5")
+            return job.run(progress, keep=False)
+    target = output_path(out, facts)
+    job = _Job(Path(video), facts, clock, settings, region, warnings, target)
+    return job.run(progress, keep=True)
+
+
+def parse_region(text: str | None) -> Region | None:
+    """Read ``x,y,w,h``.
+
+    Raises
+    ------
+    SettingsError
+        When it is not four numbers of a part of a picture.
+    """
+    if text is None:
+        return None
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        x = y = width = height = -1.0
+    if min(x, y) < 0 or min(width, height) <= 0:
+        raise SettingsError(
+            f"{text!r} is not a region: write x,y,w,h in pixels (1400,700,500,380) or shares of 1"
+        )
+    return Region(x, y, width, height)
+
+
+def output_path(out: str | Path, facts: VideoFacts) -> Path:
+    """The ``.h5`` of a video: its name, with its fingerprint where another video has that name.
+
+    Raises
+    ------
+    DataError
+        When the folder's place is taken by a file.
+    """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise DataError(at(out, "is a file; give a folder for the results"))
+    stem = Path(facts.name).stem
+    for name in (stem, f"{stem}-{facts.fingerprint[:8]}"):
+        path = out / f"{name}.h5"
+        parts = _parts_folder(path)
+        if not path.exists() and not parts.exists():
+            return path
+        if path.exists() and _made_from(path) == facts.fingerprint:
+            return path
+        if not path.exists() and facts.fingerprint in _read_or_empty(parts / "plan.json"):
+            return path
+    return path
+
+
+def _parts_folder(path: Path) -> Path:
+    return path.with_name(path.name + ".parts")
+
+
+def _read_or_empty(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _made_from(path: Path) -> str:
+    """Fingerprint of the video that an .h5 was made from."""
+    meta = load_observations(path).meta
+    return str(meta.get("video", {}).get("fingerprint", ""))
+
+
+def _clock(settings: AnalyzeSettings, facts: VideoFacts) -> Clock:
+    start, end = 0.0, float("inf")
+    if settings.range is not None:
+        start, end = parse_range(settings.range)
+        if facts.duration and start >= facts.duration:
+            raise MediaError(
+                at(facts.path, f"is {clock_text(facts.duration)} long: no part {settings.range}")
+            )
+        end = min(end, facts.duration or end)
+    if settings.ticks is None:
+        return RegularTicks(settings.fps, start, end)
+    if not facts.duration and end == float("inf"):
+        raise MediaError(at(facts.path, "does not tell its length; give --range with --ticks"))
+    return EvenTicks(settings.ticks, start, min(end, facts.duration or end))
+
+
+class _Job:
+    """One video on its way from file to timeline."""
+
+    def __init__(
+        self,
+        video: Path,
+        facts: VideoFacts,
+        clock: Clock,
+        settings: AnalyzeSettings,
+        region: Region | None,
+        warnings: list[str],
+        target: Path,
+    ) -> None:
+        self.video, self.facts, self.clock = video, facts, clock
+        self.settings, self.region, self.target = settings, region, target
+        self.warnings = warnings
+        self.sampling = {"fps": settings.fps, "ticks": settings.ticks, "range": settings.range}
+
+    def run(self, progress: OnProgress | None, *, keep: bool) -> Timeline:
+        """Measure what is missing, choose the person, write the file."""
+        observations = self._measured_before()
+        streams, focus = self._missing(observations)
+        if streams or observations is None:
+            observations = self._measure(streams, observations, progress)
+        if focus is None:
+            focus = self._focus(observations)
+        timeline = self._resolve(observations, focus)
+        if self._overlooked(observations, timeline, focus):
+            log.info("%s: looks again, with the person asked for in focus", self.facts.name)
+            face = FaceStream(*load_face_models(self.settings), focus)
+            observations = self._measure([face], observations, progress)
+            timeline = self._resolve(observations, focus)
+        if keep:
+            write_timeline(
+                self.target, timeline, observations, forget_faces=self.settings.forget_faces
+            )
+            remove_parts(_parts_folder(self.target))
+            timeline.meta["file"] = str(self.target)
+        return timeline
+
+    def _measured_before(self) -> Observations | None:
+        if not self.target.exists():
+            return None
+        before = load_observations(self.target)
+        if before.meta.get("sampling") != self.sampling:
+            log.info("%s: was sampled otherwise; measured anew", self.target.name)
+            return None
+        return before
+
+    def _missing(self, before: Observations | None) -> tuple[list[Stream], Focus | None]:
+        """The streams that must be measured, and the focus where faces are among them."""
+        streams: list[Stream] = []
+        focus = None
+        for name in dict.fromkeys(self.settings.stream):
+            stored = before.settings_of(name) if before is not None else None
+            if name == "face":
+                if not self.facts.video or (stored and still_good(self.settings, stored)):
+                    continue
+                detector, emotion, identity = load_face_models(self.settings)
+                focus = self._embedded(detector, identity)
+                streams.append(FaceStream(detector, emotion, identity, focus))
+            else:
+                stream = STREAMS[name](self.settings)
+                if stored == stream.settings:
+                    continue
+                streams.append(stream)
+            if stored:
+                log.info("%s: %s had other settings; measured anew", self.target.name, name)
+        return streams, focus
+
+    def _focus(self, observations: Observations) -> Focus:
+        """The focus for faces measured before, by the models that measured them."""
+        faces = observations.faces
+        if not self.settings.person or faces is None:
+            return self._embedded(None, None)
+        if len(faces) and not faces.embedding.shape[1]:
+            raise PersonError(
+                f"{self.target}: keeps no face embeddings, so photos cannot be compared; "
+                "delete it and analyse the video again without --forget-faces and with an identity"
+                " model (`reelpulse models fetch mobilefacenet`)"
+            )
+        return self._embedded(*load_measured_with(observations.face_settings))
+
+    def _embedded(self, detector: Any, identity: Any) -> Focus:
+        if not self.settings.person or detector is None:
+            return Focus(region=self.region, key=str(self.settings.region or ""))
+        if identity is None:
+            raise PersonError(
+                "following a person by photo needs an identity model:"
+                " `reelpulse models fetch mobilefacenet`, or `pip install 'reelpulse[offline]'`"
+            )
+        digest = hashlib.sha256(str(self.settings.region).encode())
+        for photo in self.settings.person:
+            digest.update(Path(photo).read_bytes())
+        photos = embed_photos(self.settings.person, detector, identity)
+        return Focus(photos, self.region, digest.hexdigest()[:16])
+
+    def _measure(
+        self, streams: list[Stream], before: Observations | None, progress: OnProgress | None
+    ) -> Observations:
+        plan = {
+            "fingerprint": self.facts.fingerprint,
+            "sampling": self.sampling,
+            "streams": {stream.name: stream.settings for stream in streams},
+        }
+        new = measure(
+            self.video,
+            self.facts,
+            self.clock,
+            streams,
+            parts=Parts(_parts_folder(self.target), plan),
+            audio_track=self.settings.audio_track,
+            progress=progress,
+        )
+        if before is not None and np.array_equal(before.times, new.times):
+            if new.faces is None:
+                new.faces, new.face_settings = before.faces, before.face_settings
+            new.blocks = {**before.blocks, **new.blocks}
+        end = float(new.meta.pop("end"))
+        video = {**self.facts.as_dict(), "stated_duration": self.facts.duration}
+        if self.clock.end > self.facts.duration:
+            video["duration"] = end
+        if not len(new.times):
+            raise MediaError(at(self.video, "nothing in it decodes: it is damaged or cut off"))
+        new.meta = {
+            "video": video,
+            "sampling": self.sampling,
+            "warnings": [*self.warnings, *new.meta["warnings"]],
+        }
+        return new
+
+    def _resolve(self, observations: Observations, focus: Focus) -> Timeline:
+        measured = observations.face_settings
+        thresholds = Thresholds()
+        if measured:
+            identity = measured["identity"]
+            thresholds = replace(
+                thresholds,
+                sure_score=measured["strict"],
+                strict=identity.get("strict", thresholds.strict),
+                loose=identity.get("loose", thresholds.loose),
+            )
+        timeline = resolve(observations, focus, thresholds)
+        meta = timeline.meta
+        meta["settings"] = as_dict(self.settings)
+        meta["models"] = {
+            role: measured[role][role] for role in ("detector", "identity", "emotion") if measured
+        }
+        meta["warnings"] = [*meta.get("warnings", []), *self._person_warnings(observations, meta)]
+        return timeline
+
+    def _person_warnings(self, observations: Observations, meta: dict[str, Any]) -> list[str]:
+        person, faces = meta.get("person"), observations.faces
+        if person is None or faces is None or person["ticks"]:
+            return []
+        name = self.facts.name
+        if not len(faces):
+            return [f"{name}: shows no face anywhere; only its sound tells of moments"]
+        if person["how"] == "photo":
+            return [
+                f"{name}: shows nobody like {', '.join(self.settings.person)} (best similarity"
+                f" {person['similarity']}, {person['needed']} needed); try other photos"
+            ]
+        if person["how"] == "region":
+            return [f"{name}: shows no face inside the region {self.settings.region}"]
+        return [f"{name}: shows only doubtful faces; nobody was followed"]
+
+    def _overlooked(self, observations: Observations, timeline: Timeline, focus: Focus) -> bool:
+        """Whether the person asked for may be among faces that were seen but not measured."""
+        faces = observations.faces
+        asked = len(focus.photos) > 0 or focus.region is not None
+        if faces is None or not asked or observations.face_settings.get("focus") == focus.key:
+            return False
+        followed = np.isfinite(timeline.column("valence"))
+        return float(np.mean((faces.seen > MOST_FACES) & ~followed)) > _CROWDED_SHARE

@@ -1,0 +1,118 @@
+"""What people see: tables on stdout, progress and notes on stderr."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from reelpulse.times import clock_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from reelpulse.batch import Result
+    from reelpulse.measure import OnProgress
+    from reelpulse.measure import Progress as Measured
+
+
+@functools.cache
+def error_console() -> Console:
+    """The console of notes and progress."""
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+@contextmanager
+def measuring(*, quiet: bool) -> Iterator[Any]:
+    """Show a bar with rate and time left; gives a function from a video's name to a callback."""
+    if quiet:
+        yield lambda name: None
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = error_console()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[done]}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+    def start(name: str) -> OnProgress:
+        task = bar.add_task(name, total=None, done="", rate="")
+
+        def update(now: Measured) -> None:
+            state = bar.tasks[bar.task_ids.index(task)]
+            fresh = now.done - now.resumed
+            rate = fresh / state.elapsed if state.elapsed else 0.0
+            bar.update(
+                task,
+                total=max(now.total - now.resumed, 1e-9),
+                completed=fresh,
+                done=f"{clock_text(now.done)} of {clock_text(now.total)}",
+                rate=f"×{rate:.1f} speed" if rate else "",
+                visible=now.done < now.total - 1,
+            )
+
+        return update
+
+    with bar:
+        yield start
+
+
+def print_result(result: Result) -> None:
+    """Print the short table of one video."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    summary = result.summary()
+    console.print(Text(result.video, style="bold"), soft_wrap=True)
+    for label, text in _facts(summary):
+        console.print(f"  {label:<10}", Text(text), soft_wrap=True)
+    if not result.moments:
+        console.print("  no moments: nothing moves far enough from the usual (try --min-score 0.1)")
+    else:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for column in ("  #", "from", "to", "peak", "score", "why"):
+            table.add_column(column, no_wrap=column != "why", header_style="dim")
+        for rank, moment in enumerate(result.moments, 1):
+            table.add_row(
+                f"{rank:>3}",
+                clock_text(moment.start),
+                clock_text(moment.end),
+                clock_text(moment.peak),
+                f"{moment.score:.2f}",
+                Text(", ".join(str(reason) for reason in moment.reasons)),
+            )
+        console.print(table)
+    console.print(Text("  " + "  ".join(str(path) for path in result.files)), soft_wrap=True)
+
+
+def _facts(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    person = summary["person"]
+    if person is not None:
+        yield "person", _person(person)
+        yield "face in", f"{person['share']:.0%} of {summary['ticks']} ticks"
+    emotions = [f"{name} {share:.0%}" for name, share in summary["emotions"].items()]
+    if emotions:
+        yield "emotions", ", ".join(emotions)
+
+
+def _person(person: dict[str, Any]) -> str:
+    if not person["ticks"]:
+        return "nobody"
+    others = max(0, person["people"] - 1)
+    among = f" ({others} more on screen)" if others else ""
+    if person["how"] == "photo":
+        return f"like the photo, similarity {person['similarity']:.2f}{among}"
+    if person["how"] == "region":
+        return f"the face in the region{among}"
+    return f"the one seen most{among}"

@@ -1,0 +1,123 @@
+"""Options made from the settings' dataclasses, so that defaults and help stand once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import typing
+from collections.abc import Callable
+from dataclasses import Field, fields
+from typing import Annotated, Any
+
+import typer
+
+from reelpulse.settings import (
+    AnalyzeSettings,
+    MomentSettings,
+    changed,
+    plain_kind,
+    read_config,
+)
+
+Settings = type[AnalyzeSettings] | type[MomentSettings]
+
+
+def with_settings(*groups: Settings) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each field of the groups, and ``--config``.
+
+    The command is called with one filled-in dataclass a group, after its own arguments: defaults,
+    then the TOML file, then what was typed.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        own = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.annotation not in groups
+        ]
+        made = [
+            _parameter(item, typing.get_type_hints(group)[item.name])
+            for group in groups
+            for item in fields(group)
+        ]
+
+        @functools.wraps(command)
+        def wrapper(**arguments: Any) -> None:
+            config = arguments.pop("config")
+            from_file = read_config(config) if config else ({}, {})
+            filled = {}
+            for name, parameter in signature.parameters.items():
+                if parameter.annotation in groups:
+                    group = parameter.annotation
+                    base = from_file[0] if group is AnalyzeSettings else from_file[1]
+                    typed = {f.name: arguments.pop(f.name) for f in fields(group)}
+                    given = {key: value for key, value in typed.items() if value not in (None, [])}
+                    filled[name] = changed(group(), {**base, **given})
+            command(**arguments, **filled)
+
+        config = inspect.Parameter(
+            "config",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None,
+                typer.Option(
+                    "--config", metavar="FILE.toml", help="Settings, in [analyze] and [moments]."
+                ),
+            ],
+        )
+        wrapper.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in [*own, *made, config]]
+        )
+        wrapper.__annotations__ = {p.name: p.annotation for p in [*own, *made, config]}
+        return wrapper
+
+    return decorate
+
+
+def _parameter(item: Field[Any], hint: Any) -> inspect.Parameter:
+    kind = plain_kind(hint)
+    flag = "--" + item.name.replace("_", "-")
+    annotation: Any = list[str] if kind is tuple else kind | None
+    option = typer.Option(
+        flag,
+        help=item.metadata["help"] + _shown(item.default),
+        metavar=item.metadata["metavar"],
+        show_default=False,
+    )
+    return inspect.Parameter(
+        item.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[annotation, option],
+    )
+
+
+def _shown(default: Any) -> str:
+    """A default for the help text; the option's own is None, to tell whether it was typed."""
+    if default is None or default is False or default == ():
+        return ""
+    text = " ".join(default) if isinstance(default, tuple) else f"{default}"
+    return f" [default: {text}]"
+
+
+class _Notes(logging.Handler):
+    """The library's notes as plain lines on stderr, above any progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        head = "warning: " if record.levelno >= logging.WARNING else ""
+        from reelpulse.cli.display import error_console
+
+        error_console().print(
+            head + record.getMessage(), markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def show_notes(*, quiet: bool) -> None:
+    """Print what the library logs: all notes, or warnings alone."""
+    logger = logging.getLogger("reelpulse")
+    logger.handlers = [_Notes()]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False

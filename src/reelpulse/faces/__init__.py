@@ -1,0 +1,1 @@
+"""Faces in a picture: where they are, whose they are, what they show."""

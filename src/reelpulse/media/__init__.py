@@ -1,0 +1,17 @@
+"""From a file to ticks: what is on screen and what was heard, on one clock."""
+
+from reelpulse.media.audio import rms
+from reelpulse.media.clocks import Clock, EvenTicks, RegularTicks
+from reelpulse.media.probe import VideoFacts, probe
+from reelpulse.media.ticks import Tick, TickReader
+
+__all__ = [
+    "Clock",
+    "EvenTicks",
+    "RegularTicks",
+    "Tick",
+    "TickReader",
+    "VideoFacts",
+    "probe",
+    "rms",
+]

@@ -1,0 +1,86 @@
+"""Packets and frames of one stream: damage survived, jumps of the clock undone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import av
+import av.error
+
+log = logging.getLogger(__name__)
+
+_WRAP = 1 << 33
+"""MPEG transport streams count 90 kHz in 33 bits: the count starts over after 26.5 hours."""
+
+_JUMP_SECONDS = 10.0
+"""A step back this long is a new start of the recorder's clock, not a reordered frame."""
+
+_MOST_ERRORS = 1000
+"""Errors in a row after which the rest of a file is taken for lost."""
+
+
+class _Counts(Protocol):
+    damaged: int
+
+
+def packets(container: Any, stream: Any, counts: _Counts) -> Iterator[Any]:
+    """Packets of one stream in decoding order; the last has no data and flushes the decoder.
+
+    Their times are made to go on where the 33-bit count wraps or a recorder's clock starts anew.
+    Damaged stretches are passed over and counted.
+    """
+    offset, latest, step = 0, None, 0
+    demuxer, errors = container.demux(stream), 0
+    while True:
+        try:
+            packet = next(demuxer, None)
+        except av.error.EOFError:
+            packet = None
+        except av.error.FFmpegError as error:
+            log.debug("a damaged stretch is passed over: %s", error)
+            counts.damaged += 1
+            errors += 1
+            if errors < _MOST_ERRORS:
+                demuxer = container.demux(stream)
+                continue
+            packet = None
+        if packet is None:
+            return
+        errors = 0
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is not None and packet.size:
+            base = packet.time_base
+            if latest is not None and (latest - stamp - offset) * base > _JUMP_SECONDS:
+                back = latest - stamp - offset
+                if stream.container.format.name == "mpegts" and back > _WRAP // 2:
+                    offset += _WRAP
+                else:
+                    offset += back + step
+                    log.warning(
+                        "the recording's clock starts anew at %.1f s: what follows is put after"
+                        " what came before",
+                        float(latest * base),
+                    )
+            if latest is None or stamp + offset > latest:
+                latest = stamp + offset
+            step = packet.duration or step
+        if offset:
+            packet.pts = None if packet.pts is None else packet.pts + offset
+            packet.dts = None if packet.dts is None else packet.dts + offset
+        yield packet
+
+
+def decoded(stream: Any, source: Iterable[Any], counts: _Counts) -> Iterator[Any]:
+    """Decode packets; those that do not decode are counted and passed over."""
+    context = stream.codec_context
+    for packet in source:
+        try:
+            yield from context.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError as error:
+            if packet.size:
+                counts.damaged += 1
+            log.debug("a packet does not decode: %s", error)

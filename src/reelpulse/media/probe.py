@@ -1,0 +1,218 @@
+"""What a file is, before anything is decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from reelpulse.errors import MediaError, at
+
+log = logging.getLogger(__name__)
+
+_EDGE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """Facts of a video file.
+
+    `duration` is what the container states, or the end of the last packet where it states none;
+    `start` is the container's own start in seconds, which is subtracted from all its times;
+    `width` and `height` are as shown: square pixels, rotated upright.
+    """
+
+    path: str
+    name: str
+    size: int
+    fingerprint: str
+    format: str
+    duration: float
+    start: float
+    video: bool
+    width: int
+    height: int
+    rate: float
+    codec: str
+    rotation: int
+    timecode: str
+    sound_tracks: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for a file's metadata."""
+        return {**asdict(self), "sound_tracks": list(self.sound_tracks)}
+
+
+def open_container(path: str | Path) -> Any:
+    """Open a media file with PyAV; every failure becomes one MediaError.
+
+    Returns
+    -------
+    av.container.InputContainer
+        To be closed by the caller.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise MediaError(at(path, "is a folder; give the video files inside it"))
+    if not path.exists():
+        raise MediaError(at(path, "no such file"))
+    try:
+        if path.stat().st_size == 0:
+            raise MediaError(at(path, "is empty (0 bytes); copy or record it again"))
+        # As "file:…", so that a name with a colon or a leading dash is still a file's name.
+        return av.open(f"file:{path}", metadata_errors="replace")
+    except PermissionError:
+        raise MediaError(at(path, "cannot be read: permission denied")) from None
+    except (av.error.FFmpegError, OSError, ValueError, UnicodeError) as error:
+        if _lacks_index(path):
+            problem = (
+                "its index (moov) is missing: the recording was cut off before it was closed;"
+                " a repair tool such as untrunc can rebuild it from a good file of the same camera"
+            )
+        else:
+            problem = f"is not a video or sound file that FFmpeg can read ({_plain(error)})"
+        raise MediaError(at(path, problem)) from None
+
+
+def _plain(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text).lower().rstrip(".")
+
+
+def _lacks_index(path: Path) -> bool:
+    """Whether this is an MP4 or MOV file whose top level has no ``moov``."""
+    try:
+        with open(path, "rb") as file:
+            size = path.stat().st_size
+            seen: set[bytes] = set()
+            while (head := file.read(8)) and len(head) == 8 and len(seen) < 64:
+                length, kind = int.from_bytes(head[:4], "big"), head[4:]
+                seen.add(kind)
+                if length == 1:
+                    length = int.from_bytes(file.read(8), "big") - 8
+                if length < 8 or file.tell() - 8 + length > size:
+                    break
+                file.seek(length - 8, 1)
+    except OSError:
+        return False
+    return b"ftyp" in seen and b"moov" not in seen
+
+
+def video_stream(container: Any) -> Any | None:
+    """The film of a container: its best video stream, cover pictures passed over."""
+    streams = [s for s in container.streams.video if not _is_cover(s)]
+    if not streams:
+        return None
+    best = container.streams.best("video")
+    return best if best in streams else streams[0]
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & type(stream.disposition).attached_pic)
+
+
+def fingerprint(path: Path) -> str:
+    """Name a file's content by its size and its first and last 64 KiB.
+
+    Six hours of recording are not read through to be recognised; two files that differ only in the
+    middle and have one size do not occur among encoded videos.
+    """
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as file:
+        digest.update(file.read(_EDGE_BYTES))
+        file.seek(max(0, size - _EDGE_BYTES))
+        digest.update(file.read(_EDGE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def probe(path: str | Path) -> VideoFacts:
+    """Read a file's facts.
+
+    Raises
+    ------
+    MediaError
+        When it cannot be opened, or has neither a picture nor sound.
+    """
+    path = Path(path)
+    with open_container(path) as container:
+        film = video_stream(container)
+        sounds = [_track_name(stream) for stream in container.streams.audio]
+        if film is None and not sounds:
+            raise MediaError(at(path, "has neither a video nor a sound stream"))
+        width = height = rotation = 0
+        if film is not None:
+            width, height, rotation = _shown_size(path, container, film)
+        timecode = container.metadata.get("timecode", "")
+        if film is not None:
+            timecode = film.metadata.get("timecode", timecode)
+        return VideoFacts(
+            path=str(path),
+            name=path.name,
+            size=path.stat().st_size,
+            fingerprint=fingerprint(path),
+            format=container.format.name,
+            duration=_duration(container) or _scanned_duration(path),
+            start=(container.start_time or 0) / av.time_base,
+            video=film is not None,
+            width=width,
+            height=height,
+            rate=float(film.average_rate or film.guessed_rate or 0) if film is not None else 0.0,
+            codec=film.codec_context.name if film is not None else "",
+            rotation=rotation,
+            timecode=timecode,
+            sound_tracks=tuple(sounds),
+        )
+
+
+def _track_name(stream: Any) -> str:
+    parts = [stream.metadata.get("title", ""), stream.metadata.get("language", "")]
+    return " ".join(part for part in parts if part and part != "und") or f"track {stream.index}"
+
+
+def _duration(container: Any) -> float:
+    stated = container.duration
+    if stated and 0 < stated / av.time_base < 1e6:
+        return float(stated / av.time_base)
+    return 0.0
+
+
+def _scanned_duration(path: Path) -> float:
+    """Find where the last packet ends, by reading the packets without decoding them."""
+    first, last = math.inf, 0.0
+    with open_container(path) as container:
+        try:
+            for packet in container.demux():
+                if packet.pts is not None:
+                    time = float(packet.pts * packet.time_base)
+                    first = min(first, time)
+                    last = max(last, time + float((packet.duration or 0) * packet.time_base))
+        except av.error.FFmpegError as error:
+            log.debug("%s: packets end early: %s", path, error)
+    return max(0.0, last - first) if first < math.inf else 0.0
+
+
+def _shown_size(path: Path, container: Any, film: Any) -> tuple[int, int, int]:
+    """Decode up to the first picture: only it knows the rotation."""
+    rotation = 0
+    width, height = film.codec_context.width, film.codec_context.height
+    try:
+        for frame in container.decode(film):
+            rotation, width, height = frame.rotation, frame.width, frame.height
+            break
+    except av.error.FFmpegError as error:
+        log.debug("%s: the first picture does not decode: %s", path, error)
+    width = square_width(width, film.sample_aspect_ratio)
+    return (height, width, rotation) if rotation % 180 else (width, height, rotation)
+
+
+def square_width(width: int, aspect: Any) -> int:
+    """Width of a picture whose pixels are made square by stretching across."""
+    ratio = float(aspect) if aspect else 1.0
+    return max(1, round(width * ratio)) if 0.1 <= ratio <= 10 else width

@@ -1,0 +1,216 @@
+"""Pictures: one video stream decoded forward, and the frame on screen at each tick."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+import numpy as np
+import numpy.typing as npt
+
+from reelpulse.errors import MediaError, at
+from reelpulse.media.clocks import EPSILON, Clock
+from reelpulse.media.demux import decoded, packets
+from reelpulse.media.probe import VideoFacts, open_container, square_width, video_stream
+
+log = logging.getLogger(__name__)
+
+_LOOKAHEAD = 64
+"""Packets looked ahead at most for the next time on screen; H.264 reorders at most 16."""
+
+_SEEK_STEPS_BACK = (0.0, 10.0, 60.0, 600.0)
+"""Seconds before the wanted time to seek to, until a picture before it is found."""
+
+_HD_HEIGHT = 720
+_ITU709, _UNSPECIFIED = 1, 2
+
+
+class Picture:
+    """A decoded frame, converted to RGB when somebody wants it, and once."""
+
+    def __init__(self, frame: Any, aspect: Any) -> None:
+        self._frame, self._aspect = frame, aspect
+
+    @cached_property
+    def rgb(self) -> npt.NDArray[np.uint8]:
+        """The picture as shown: uint8 RGB of shape (height, width, 3), upright, square pixels."""
+        frame = self._frame
+        options: dict[str, Any] = {"format": "rgb24"}
+        width = square_width(frame.width, self._aspect)
+        if width != frame.width:
+            options["width"] = width
+        if frame.colorspace == _UNSPECIFIED and frame.height >= _HD_HEIGHT:
+            # Players take high definition that does not say for BT.709; swscale takes BT.601.
+            options["src_colorspace"] = _ITU709
+        image: npt.NDArray[np.uint8] = frame.to_ndarray(**options)
+        turns = round(frame.rotation / 90) % 4
+        if turns:
+            image = np.rot90(image, turns)
+        return np.ascontiguousarray(image)
+
+
+class FrameReader:
+    """The frame on screen at each tick of a clock, from one pass over the file.
+
+    Frames that no tick needs and no other frame refers to are not decoded. Which frame a tick
+    needs is known from the packets' times, looked at ahead of decoding.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    facts : VideoFacts
+        From `probe`.
+    clock : Clock
+        When to look.
+    first : int
+        Index of the first tick.
+    """
+
+    def __init__(self, path: str | Path, facts: VideoFacts, clock: Clock, first: int = 0) -> None:
+        self.path, self.facts, self.clock, self.first = Path(path), facts, clock, first
+        self.end = 0.0
+        self.damaged = 0
+        self.decoded = 0
+        self._container: Any = None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._container is not None:
+            self._container.close()
+
+    def __iter__(self) -> Iterator[tuple[int, Picture | None]]:
+        """Yield tick index and picture (None before the first) up to where the video ends."""
+        index = self.first
+        shown: tuple[Any, Any] | None = None
+        for time, frame in self._frames():
+            while self.clock.has(index) and self.clock.time(index) < time - EPSILON:
+                yield index, Picture(*shown) if shown else None
+                index += 1
+            if not self.clock.has(index):
+                return
+            shown = (frame, self._stream.sample_aspect_ratio)
+        while self.clock.has(index) and self.clock.time(index) < self.end - EPSILON:
+            yield index, Picture(*shown) if shown else None
+            index += 1
+
+    def _frames(self) -> Iterator[tuple[float, Any]]:
+        begin = self.clock.time(self.first)
+        for back in _SEEK_STEPS_BACK:
+            target = begin - back
+            found = self._open(target)
+            first = next(found, None)
+            if first is None and target > 0:
+                continue
+            if first is not None and (first[0] <= begin + EPSILON or target <= 0):
+                yield first
+                yield from found
+                return
+            if target <= 0:
+                return
+        found = self._open(0.0)
+        yield from found
+
+    def _open(self, begin: float) -> Iterator[tuple[float, Any]]:
+        """Open the file at or before `begin` seconds and decode on from there."""
+        self.close()
+        self._container = open_container(self.path)
+        stream = video_stream(self._container)
+        if stream is None:
+            raise MediaError(at(self.path, "has no video stream"))
+        self._stream = stream
+        stream.thread_type = "AUTO"
+        if begin > 0:
+            try:
+                target = int((begin + self.facts.start) / stream.time_base)
+                self._container.seek(target, stream=stream, backward=True)
+            except av.error.FFmpegError as error:
+                log.debug("%s: cannot seek to %.1f s: %s", self.path, begin, error)
+        return self._decode(stream)
+
+    def _decode(self, stream: Any) -> Iterator[tuple[float, Any]]:
+        last = -np.inf
+        for frame in decoded(stream, self._needed(stream), self):
+            stamp = frame.pts if frame.pts is not None else frame.dts
+            if stamp is None:
+                time = last + 1 / (self.facts.rate or 25.0) if last > -np.inf else 0.0
+            else:
+                time = float(stamp * frame.time_base) - self.facts.start
+            if time <= last:
+                continue
+            last = time
+            self.decoded += 1
+            length = float((frame.duration or 0) * frame.time_base)
+            self.end = max(self.end, time + (length or 1 / (self.facts.rate or 25.0)))
+            yield time, frame
+
+    def _needed(self, stream: Any) -> Iterator[Any]:
+        """Pass packets on to the decoder, told which of them it may skip."""
+        context = stream.codec_context
+        independent = bool(context.codec.intra_only)
+        skipping = False
+        for packet, needed in self._marked(stream):
+            if not needed and independent:
+                self._extend(packet)
+                continue
+            if skipping == needed:
+                context.skip_frame = "DEFAULT" if needed else "NONREF"
+                skipping = not needed
+            if not needed:
+                self._extend(packet)
+            yield packet
+
+    def _extend(self, packet: Any) -> None:
+        """A picture that is not decoded still takes its time on screen."""
+        time = float(packet.pts * packet.time_base) - self.facts.start
+        length = float((packet.duration or 0) * packet.time_base)
+        self.end = max(self.end, time + (length or 1 / (self.facts.rate or 25.0)))
+
+    def _marked(self, stream: Any) -> Iterator[tuple[Any, bool]]:
+        """Say of each packet whether a tick falls between its time on screen and the next.
+
+        The next time is known once a packet's decoding time has passed it: decoding times increase
+        and no packet is shown before it is decoded. Where that cannot be told, the packet is
+        needed.
+        """
+        waiting: deque[Any] = deque()
+        stamps: list[int] = []
+        for packet in packets(self._container, stream, self):
+            waiting.append(packet)
+            if packet.pts is not None and packet.size:
+                insort(stamps, packet.pts)
+            reached = packet.dts
+            flushing = not packet.size
+            while waiting:
+                head = waiting[0]
+                if head.pts is None or not head.size:
+                    needed = True
+                else:
+                    place = bisect_right(stamps, head.pts)
+                    after = stamps[place] if place < len(stamps) else None
+                    known = after is not None and reached is not None and after <= reached
+                    if known or flushing or len(waiting) > _LOOKAHEAD:
+                        needed = not known or self._wanted(head, after)
+                    else:
+                        break
+                yield waiting.popleft(), needed
+            if len(stamps) > 4 * _LOOKAHEAD:
+                del stamps[: -2 * _LOOKAHEAD]
+        for packet in waiting:
+            yield packet, True
+
+    def _wanted(self, packet: Any, after: int | None) -> bool:
+        """Whether a tick falls into [this packet's time, the next one's)."""
+        if after is None:
+            return True
+        start = float(packet.pts * packet.time_base) - self.facts.start
+        stop = float(after * packet.time_base) - self.facts.start
+        index = self.clock.first_at(start)
+        return self.clock.has(index) and self.clock.time(index) < stop - EPSILON

@@ -1,0 +1,1 @@
+"""Moments: from a timeline to the stretches worth a look."""

@@ -1,0 +1,69 @@
+"""Say in words why a moment was taken."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reelpulse.moments.tension import Tension
+from reelpulse.timeline import EMOTIONS, Reason, Timeline
+
+_AROUND_SECONDS = 1.0
+_BEFORE_SECONDS = 4.0
+_LEAST_SHARE = 0.08
+"""A part that gives less of the score than this is not named."""
+
+
+def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> tuple[Reason, ...]:
+    """Name the parts that raised the score at a peak, the strongest first.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    tension : Tension
+        Of the same timeline.
+    start, peak : float
+        Of the moment, in seconds.
+
+    Returns
+    -------
+    tuple of Reason
+        Such as ``loudness ×4``, ``arousal +0.5``, ``neutral → happiness``.
+    """
+    tick = int(np.argmin(np.abs(timeline.times - peak)))
+    around = np.abs(timeline.times - peak) <= _AROUND_SECONDS
+    score = float(tension.score[tick])
+    found = []
+    for part, shares in tension.shares.items():
+        share = float(shares[tick]) / score if score > 0 else 0.0
+        if share < _LEAST_SHARE:
+            continue
+        usual = float(tension.normals[part][tick])
+        if part == "loudness":
+            loud = float(np.nanmax(timeline.column("loudness")[around]))
+            text = f"loudness ×{_short(loud / 10 ** (usual / 20))}"
+        elif part == "expression":
+            text = _turn(timeline, around, start)
+        else:
+            values = timeline.column(part)[around]
+            far = float(values[np.nanargmax(np.abs(values - usual))])
+            text = f"{part} {far - usual:+.1f}".replace("-", "−")
+        found.append(Reason(part, text, round(share, 3)))
+    return tuple(sorted(found, key=lambda reason: -reason.share))
+
+
+def _short(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+
+
+def _turn(timeline: Timeline, around: np.ndarray, start: float) -> str:
+    """The leading emotion before the moment and at its peak."""
+    emotions = timeline.select(EMOTIONS).values
+    before = (timeline.times >= start - _BEFORE_SECONDS) & (timeline.times < start + 0.5)
+    usual = _leading(emotions[before]) or _leading(emotions)
+    now = _leading(emotions[around]) or usual
+    return f"{usual} → {now}" if usual != now else f"stronger {now}"
+
+
+def _leading(rows: np.ndarray) -> str:
+    rows = rows[np.isfinite(rows).all(axis=1)]
+    return EMOTIONS[int(np.argmax(rows.mean(axis=0)))] if len(rows) else ""

@@ -1,0 +1,207 @@
+"""The faces of each tick: found, tracked, told apart, and what they show."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reelpulse.faces.align import crop
+from reelpulse.faces.detectors import Detector, Face, Image
+from reelpulse.faces.emotion import EmotionModel
+from reelpulse.faces.identity import Embeddings, Identity
+from reelpulse.faces.tracker import Track, Tracker
+from reelpulse.media import Tick
+from reelpulse.settings import AnalyzeSettings
+from reelpulse.timeline import FACE_COLUMNS, Faces
+
+log = logging.getLogger(__name__)
+
+MOST_FACES = 2
+"""Faces measured a tick: the person, and one who might turn out to be."""
+
+_MOST_NEW = 8
+"""New faces compared with the photos a tick, when a crowd comes on screen."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture: x, y, width, height in pixels, or in shares if all are at most 1."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def holds(
+        self, center: npt.NDArray[np.float64], size: tuple[int, int]
+    ) -> npt.NDArray[np.bool_]:
+        """Whether points (..., 2) in pixels of a picture of (width, height) lie inside."""
+        scale = np.array(
+            size if max(self.x, self.y, self.width, self.height) <= 1 else (1, 1), float
+        )
+        low = np.array([self.x, self.y]) * scale
+        high = low + np.array([self.width, self.height]) * scale
+        return np.asarray(((center >= low) & (center <= high)).all(axis=-1))
+
+
+@dataclass(frozen=True)
+class Focus:
+    """Whom to measure first where more faces are on screen than are measured.
+
+    Parameters
+    ----------
+    photos : ndarray, shape (P, D)
+        Embeddings of the person's photos; empty without photos.
+    region : Region or None
+        Where the person is.
+    key : str
+        Names the photos and the region, to tell one focus from another.
+    """
+
+    photos: Embeddings = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    region: Region | None = None
+    key: str = ""
+
+
+class FaceStream:
+    """Measure up to two faces a tick.
+
+    Faces above the detector's strict score are taken; fainter ones go on a track, or stand in where
+    a tick has nothing better. Of more than two, those that fit the focus come first, then those
+    followed for longest, then the largest.
+
+    Parameters
+    ----------
+    detector : Detector
+    emotion : EmotionModel
+    identity : Identity or None
+        None: tracks are told apart by position alone.
+    focus : Focus
+    """
+
+    name = "face"
+    columns = FACE_COLUMNS
+    wants_pictures = True
+    needs_previous_frame = False
+
+    def __init__(
+        self,
+        detector: Detector,
+        emotion: EmotionModel,
+        identity: Identity | None = None,
+        focus: Focus | None = None,
+    ) -> None:
+        self.sound: dict[int, float] = {}
+        self.detector, self.emotion, self.identity = detector, emotion, identity
+        self.focus = focus or Focus()
+        self._tracker = Tracker(detector.strict)
+        self._tracks = 0
+
+    @classmethod
+    def from_settings(cls, settings: AnalyzeSettings) -> FaceStream:
+        """Make the stream that the settings ask for; ``auto`` takes the best at hand."""
+        from reelpulse.streams.choice import load_face_models
+
+        detector, emotion, identity = load_face_models(settings)
+        return cls(detector, emotion, identity)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the values depend on, a model's own settings under its role."""
+        return {
+            "detector": self.detector.settings,
+            "identity": self._identity_settings(),
+            "emotion": self.emotion.settings,
+            "checksum": self.emotion.settings["checksum"],
+            "focus": self.focus.key,
+            "strict": self.detector.strict,
+            "loose": self.detector.loose,
+            "version": 1,
+        }
+
+    def _identity_settings(self) -> dict[str, Any]:
+        if self.identity is None:
+            return {"identity": "none"}
+        pair = {"strict": self.identity.strict, "loose": self.identity.loose}
+        return {**self.identity.settings, **pair}
+
+    def reset(self) -> None:
+        """Forget the tracks: a new segment begins."""
+        self._tracker = Tracker(self.detector.strict)
+
+    def process(self, ticks: Sequence[Tick]) -> Faces:
+        """Measure ticks; track numbers go on within a segment."""
+        rows: list[tuple[int, Face, Track]] = []
+        vectors: list[npt.NDArray[np.float32]] = []
+        crops: list[Image] = []
+        table = Faces.empty(len(ticks), self.identity.dimensions if self.identity else 0)
+        for number, tick in enumerate(ticks):
+            image = tick.image
+            if image is None:
+                continue
+            faces = self.detector(image)
+            table.seen[number] = sum(face.score >= self.detector.strict for face in faces)
+            for face, track, vector in self._chosen(tick.time, image, faces):
+                rows.append((number, face, track))
+                vectors.append(vector)
+                crops.append(crop(image, face, self.emotion.crop))
+        if not rows:
+            return table
+        table.tick = np.array([number for number, _, _ in rows], np.int32)
+        table.box = np.array([face.box for _, face, _ in rows], np.float32)
+        table.score = np.array([face.score for _, face, _ in rows], np.float32)
+        table.track = np.array([track.id for _, _, track in rows], np.int32)
+        table.embedding = np.stack(vectors).astype(np.float16)
+        table.values = self.emotion(crops)
+        return table
+
+    def _chosen(
+        self, time: float, image: Image, faces: list[Face]
+    ) -> list[tuple[Face, Track, npt.NDArray[np.float32]]]:
+        """The faces to measure, their tracks and embeddings."""
+        tracked = [
+            (face, track)
+            for face, track in zip(faces, self._tracker.update(time, faces), strict=True)
+            if track is not None
+        ]
+        known: dict[int, npt.NDArray[np.float32]] = {}
+        if self.identity is not None and len(tracked) > MOST_FACES and len(self.focus.photos):
+            new = [pair for pair in tracked if pair[1].mean is None][:_MOST_NEW]
+            for (face, track), vector in zip(
+                new, self.identity(image, [face for face, _ in new]), strict=True
+            ):
+                known[id(face)] = vector
+                track.likeness = float((self.focus.photos @ vector).max())
+        size = (image.shape[1], image.shape[0])
+        region = self.focus.region
+        tracked.sort(
+            key=lambda pair: (
+                -int(region is not None and bool(region.holds(pair[0].center, size))),
+                -int(self.identity is not None and pair[1].likeness >= self.identity.loose),
+                -pair[1].seen,
+                -pair[0].size,
+            )
+        )
+        tracked = tracked[:MOST_FACES]
+        if self.identity is None:
+            return [(face, track, np.zeros(0, np.float32)) for face, track in tracked]
+        wanted = [face for face, _ in tracked if id(face) not in known]
+        for face, vector in zip(wanted, self.identity(image, wanted), strict=True):
+            known[id(face)] = vector
+        chosen = []
+        for face, track in tracked:
+            vector = known[id(face)]
+            alike = track.similarity(vector)
+            if alike is not None and alike < self.identity.loose:
+                # Somebody else in the same place: a cut, or one person passing before another.
+                track = self._tracker.split(track)
+            track.add(vector)
+            if len(self.focus.photos):
+                track.likeness = max(track.likeness, float((self.focus.photos @ vector).max()))
+            chosen.append((face, track, vector))
+        return chosen

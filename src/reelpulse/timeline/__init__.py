@@ -1,0 +1,29 @@
+"""What was observed, what is made of it, and the file that keeps both."""
+
+from reelpulse.timeline.hdf5 import load_observations, load_timeline, write_timeline
+from reelpulse.timeline.model import (
+    EMOTIONS,
+    FACE_COLUMNS,
+    LOUDNESS_COLUMNS,
+    Moment,
+    Reason,
+    Timeline,
+    assemble,
+)
+from reelpulse.timeline.observations import Block, Faces, Observations
+
+__all__ = [
+    "EMOTIONS",
+    "FACE_COLUMNS",
+    "LOUDNESS_COLUMNS",
+    "Block",
+    "Faces",
+    "Moment",
+    "Observations",
+    "Reason",
+    "Timeline",
+    "assemble",
+    "load_observations",
+    "load_timeline",
+    "write_timeline",
+]
