@@ -182,7 +182,12 @@ class _Job:
         self.video, self.facts, self.clock = video, facts, clock
         self.settings, self.region, self.target = settings, region, target
         self.warnings = warnings
-        self.sampling = {"fps": settings.fps, "ticks": settings.ticks, "range": settings.range}
+        self.sampling = {
+            "fps": settings.fps if settings.ticks is None else None,
+            "ticks": settings.ticks,
+            "start": clock.start,
+            "end": clock.end if clock.end < facts.duration else None,
+        }
 
     def run(self, progress: OnProgress | None, *, keep: bool) -> Timeline:
         """Measure what is missing, choose the person, write the file."""

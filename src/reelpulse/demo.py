@@ -35,23 +35,22 @@ SCRIPT = (("laugh", 0.175, 3.5, 0.1), ("surprise", 0.375, 3.5, 0.1), ("hidden", 
 SHORT_SCRIPT = ("laugh", 0.25, 3.5, 0.25), ("hidden", 0.58, 3.0, 0.2), ("bang", 0.84, 1.2, 0.15)
 FUNNY, SHORT_CLIP = ("laugh", "surprise"), 30.0  # seconds; a shorter clip has the short script
 # Which of laughter (0), surprise (1) and hiding (2) each brings, from and until which share of it.
-MOODS = {"laugh": ((0, 0.0, 1.0),), "surprise": ((1, 0.0, 0.45), (0, 0.35, 1.0)),
-         "hidden": ((2, 0.0, 1.0),), "bang": ()}
+MOODS = {"laugh": [(0, 0, 1)], "surprise": [(1, 0, 0.45), (0, 0.35, 1)], "hidden": [(2, 0, 1)]}
 # The portrait, in pixels of the 512 x 512 picture: the outline of head and shoulders down to the
 # bottom row, the part that moves (rows, columns), and the middle of the face.
 OUTLINE = (
-    (276, 31), (251, 19), (227, 16), (205, 21), (189, 35), (174, 43), (156, 58), (153, 68),
-    (155, 98), (170, 116), (174, 128), (182, 132), (184, 149), (156, 152), (145, 160), (134, 176),
-    (123, 180), (113, 204), (90, 227), (65, 246), (44, 282), (31, 329), (359, 329), (356, 302),
-    (340, 262), (318, 242), (303, 232), (289, 203), (276, 189), (255, 173), (256, 163), (264, 149),
-    (266, 137), (275, 134), (290, 117), (296, 107), (301, 90), (296, 58), (288, 43),
+    (276, 31), (251, 19), (227, 16), (205, 21), (156, 58), (153, 68), (155, 98), (170, 116),
+    (174, 128), (182, 132), (184, 149), (156, 152), (145, 160), (134, 176), (123, 180), (113, 204),
+    (90, 227), (65, 246), (44, 282), (31, 329), (359, 329), (356, 302), (340, 262), (303, 232),
+    (289, 203), (255, 173), (264, 149), (266, 137), (275, 134), (290, 117), (301, 90), (296, 58),
+    (288, 43),
 )
 BOTTOM, MOVING, MIDDLE = 330, ((68, 196), (169, 281)), (224, 120)
 # What only a smile has: folds beside the mouth, and teeth between the lips.
-FOLDS = (((210, 121), (204, 131), (197, 139), (195, 136), (204, 124)),
-         ((235, 121), (243, 131), (250, 143), (253, 138), (243, 124)))
+FOLDS = ((210, 121), (196, 140), (201, 125)), ((235, 121), (250, 144), (248, 124))
 TEETH = ((202, 139), (214, 143), (235, 143), (248, 138), (242, 147), (224, 150), (208, 146))
 LIPS, MOUTH = (126, 122, 196), (38, 28, 72)  # blue, green, red
+LEVELS = 16  # steps in which an expression comes and goes
 # Points of the face, x and y, and how far they go right and down at rest, laughing and surprised:
 # corners of the mouth, lower edge of the teeth, lower lip (inner and outer edge), upper lip (outer
 # and inner edge), jaw, cheeks, nose, corners of the eyes, upper and lower lids, brows.
@@ -61,22 +60,20 @@ POINTS = (
     (238, 147, -2, -1.9, 1, -1, -5, -2), (211, 148.4, 2, -3, -1.5, 5, 5, 8.5),
     (224.5, 150.2, 0, -5, 0, 8, 0, 11), (238, 148.4, -2, -3, 1.5, 5, -5, 8.5),
     (212, 153, 2.5, -1.6, -1, 5.5, 4, 8.5), (224.5, 155.5, 0, -2.2, 0, 7.5, 0, 10.5),
-    (237, 153, -2.5, -1.6, 1, 5.5, -4, 8.5), (213, 139.8, 1.5, 0.6, -1, -1.2, 4, 0),
-    (224.5, 139.6, 0, -0.3, 0, -1, 0, -1.5), (236, 139.8, -1.5, 0.6, 1, -1.2, -4, 0),
+    (237, 153, -2.5, -1.6, 1, 5.5, -4, 8.5), (224.5, 139.6, 0, -0.3, 0, -1, 0, -1.5),
+    (213, 139.8, 1.5, 0.6, -1, -1.2, 4, 0), (236, 139.8, -1.5, 0.6, 1, -1.2, -4, 0),
     (213, 143, 1.5, 1.7, -1, -1.2, 4, 0), (224.5, 143.6, 0, 0.9, 0, -1, 0, -1.5),
-    (236, 143, -1.5, 1.7, 1, -1.2, -4, 0), (187, 146, 0, 0, 0, 0, 0, 0),
-    (263, 148, 0, 0, 0, 0, 0, 0), (205, 173, 0, 0, 0, 3, 0.5, 4), (225, 178, 0, 0, 0, 4.5, 0, 6),
-    (245, 171, 0, 0, 0, 3, -0.5, 4), (196, 122, 0, 1.2, 0, -2.2, 0, 1),
-    (252, 123, 0, 1.2, 0, -2.2, 0, 1), (212, 129, 0.8, 0.3, -0.5, -0.5, 0.8, 0),
-    (235, 129, -0.8, 0.3, 0.5, -0.5, -0.8, 0), (193, 100, 0, 0, 0, 0, 0, 0),
-    (213, 103.5, 0, 0, 0, 0, 0, 0), (236, 105, 0, 0, 0, 0, 0, 0), (258.5, 104, 0, 0, 0, 0, 0, 0),
-    (203, 97, 0, 0, 0, 1.2, 0, -1.8), (247, 99.5, 0, 0, 0, 1.2, 0, -1.8),
-    (203, 104.5, 0, 0.4, 0, -1.4, 0, 0.9), (247, 107, 0, 0.4, 0, -1.4, 0, 0.9),
-    (190, 90.5, 0, 0, 0, -0.5, 0, -4), (200, 88.8, 0, 0, 0, -0.5, 0, -5),
-    (213, 92.5, 0, 0, 0, 0, 0, -5), (239, 93, 0, 0, 0, 0, 0, -5), (252, 92, 0, 0, 0, -0.5, 0, -5),
-    (262, 96, 0, 0, 0, -0.5, 0, -4),
+    (236, 143, -1.5, 1.7, 1, -1.2, -4, 0), (212, 129, 0.8, 0.3, -0.5, -0.5, 0.8, 0),
+    (187, 146, 0, 0, 0, 0, 0, 0), (235, 129, -0.8, 0.3, 0.5, -0.5, -0.8, 0),
+    (263, 148, 0, 0, 0, 0, 0, 0), (196, 122, 0, 1.2, 0, -2.2, 0, 1), (205, 173, 0, 0, 0, 3, 0.5, 4),
+    (225, 178, 0, 0, 0, 4.5, 0, 6), (247, 99.5, 0, 0, 0, 1.2, 0, -1.8),
+    (245, 171, 0, 0, 0, 3, -0.5, 4), (203, 104.5, 0, 0.4, 0, -1.4, 0, 0.9),
+    (252, 123, 0, 1.2, 0, -2.2, 0, 1), (247, 107, 0, 0.4, 0, -1.4, 0, 0.9),
+    (193, 100, 0, 0, 0, 0, 0, 0), (190, 90.5, 0, 0, 0, -0.5, 0, -4), (213, 103.5, 0, 0, 0, 0, 0, 0),
+    (236, 105, 0, 0, 0, 0, 0, 0), (200, 88.8, 0, 0, 0, -0.5, 0, -5), (258.5, 104, 0, 0, 0, 0, 0, 0),
+    (203, 97, 0, 0, 0, 1.2, 0, -1.8), (252, 92, 0, 0, 0, -0.5, 0, -5), (239, 93, 0, 0, 0, 0, 0, -5),
+    (213, 92.5, 0, 0, 0, 0, 0, -5), (262, 96, 0, 0, 0, -0.5, 0, -4),
 )
-LEVELS = 16  # steps in which an expression comes and goes
 # fmt: on
 
 
@@ -92,8 +89,7 @@ class Planted:
 def scenes(seconds: float = CLIP_SECONDS) -> list[Planted]:
     """List what happens in a clip of this length, in order and without overlap.
 
-    ``laugh`` and ``surprise`` (which ends in laughter) are the funny moments. In ``hidden`` a board
-    covers the face; ``bang`` is a loud noise at which the face stays plain.
+    Beside the `FUNNY` moments: ``hidden``, a board covers the face; ``bang``, just a loud noise.
     """
     planted = []
     for what, share, longest, widest in SHORT_SCRIPT if seconds < SHORT_CLIP else SCRIPT:
@@ -128,8 +124,7 @@ def make_clip(
     Raises
     ------
     MissingExtra, SettingsError, MediaError
-        If scikit-image is missing, the clip cannot have this length, rate or size, or the file
-        cannot be written.
+        If scikit-image is missing, a number is out of range, or the file cannot be written.
     """
     even = min(size) >= MIN_SIDE and size[0] % 2 == size[1] % 2 == 0
     if not (MIN_SECONDS <= seconds <= MAX_SECONDS and fps >= 1 and even):
@@ -170,7 +165,7 @@ def _moods(happening: list[Planted], times: Array) -> Array:
     moods = np.zeros((3, len(times)))
     for scene in happening:
         share = (times - scene.start) / (scene.end - scene.start)
-        for mood, start, end in MOODS[scene.what]:
+        for mood, start, end in MOODS.get(scene.what, []):
             x = np.clip(np.minimum(share - start, end - share) / 0.1, 0, 1)
             moods[mood] += x * x * (3 - 2 * x)
     return moods
@@ -290,14 +285,14 @@ def _sound(happening: list[Planted], seconds: float, seed: int) -> tuple[Array, 
     laugh, surprise, _ = _moods(happening, times)
     # Speech: seven syllables, then a pause of two; the pitch falls along them.
     beat = SYLLABLE_RATE * times + 0.25 * np.sin(2.3 * times)
-    place = np.arange(int(beat[-1]) + 1) % 9
+    syllable = beat.astype(int)
+    place = np.arange(syllable[-1] + 1) % 9
     stress = rng.uniform(0.4, 1, len(place)) * (place < 7)
     vowel = rng.integers(0, len(VOWELS), len(place))
-    talking = stress[beat.astype(int)] * np.sin(np.pi * (beat % 1)) * (1 - laugh - surprise)
+    talking = stress[syllable] * np.sin(np.pi * (beat % 1)) * (1 - laugh - surprise)
     pitch = np.interp(beat, np.arange(len(place)), 215 - 7 * place + rng.normal(0, 8, len(place)))
-    speech = np.zeros(len(times))
-    for i, formants in enumerate(VOWELS):
-        speech += _voice(pitch, 0.02 * noise, formants) * talking * (vowel == i)[beat.astype(int)]
+    vowels = [_voice(pitch, 0.02 * noise, formants) for formants in VOWELS]
+    speech = talking * np.choose(vowel[syllable], vowels)
     # Laughter: one "ha" after the other, each falling in pitch and ending in breath.
     ha = (LAUGH_RATE * times + 0.12 * np.sin(1.7 * times)) % 1
     burst = laugh * np.minimum(ha / 0.1, 1) * np.exp(-4 * ha)

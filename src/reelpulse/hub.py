@@ -32,6 +32,9 @@ GITHUB = "https://raw.githubusercontent.com"
 
 log = logging.getLogger(__name__)
 
+on_progress: Progress | None = None
+"""Called while `obtain` downloads for somebody who does not watch; the command line sets it."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -139,7 +142,7 @@ def locate(name: str | Path) -> Path | None:
 
 def obtain(name: str | Path, *, progress: Progress | None = None) -> Path:
     """Find weights as `locate` does, or else `fetch` them; both say what can go wrong."""
-    return locate(name) or fetch(str(name), progress=progress)
+    return locate(name) or fetch(str(name), progress=progress or on_progress)
 
 
 def best_at_hand(kind: Kind, preference: Sequence[str]) -> str | None:

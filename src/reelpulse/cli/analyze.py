@@ -38,17 +38,17 @@ def analyze(
     """
     show_notes(quiet=quiet or json)
     from reelpulse.batch import analyze_many
-    from reelpulse.cli.display import measuring, print_result
+    from reelpulse.cli.display import measuring, note, print_result
 
     results = []
     with measuring(quiet=quiet or json) as progress:
         for result in analyze_many(videos, out, settings, moment_settings, progress=progress):
             results.append(result)
             if result.error is not None:
-                typer.echo(f"error: {result.error}", err=True)
+                note(f"error: {result.error}")
                 continue
             for warning in result.summary()["warnings"]:
-                typer.echo(f"warning: {warning}", err=True)
+                note(f"warning: {warning}")
             if not json:
                 print_result(result)
     if json:
@@ -57,6 +57,6 @@ def analyze(
         typer.echo(dumps([r.summary() for r in results], ensure_ascii=False, indent=2))
     failed = [result.video for result in results if result.error is not None]
     if failed and len(results) > 1:
-        typer.echo(f"{len(failed)} of {len(results)} failed: {', '.join(failed)}", err=True)
+        note(f"{len(failed)} of {len(results)} failed: {', '.join(failed)}")
     if failed:
         raise typer.Exit(1)

@@ -25,18 +25,18 @@ def demo(
     """
     show_notes(quiet=quiet)
     from reelpulse.batch import analyze_many
-    from reelpulse.cli.display import measuring, print_result
+    from reelpulse.cli.display import measuring, note, print_result
     from reelpulse.demo import found_again, make_clip
     from reelpulse.times import clock_text
 
     clip = Path(out) / "demo.mp4"
     clip.parent.mkdir(parents=True, exist_ok=True)
-    typer.echo(f"making {clip} ...", err=True)
+    note(f"making {clip} ...")
     planted = make_clip(clip)
     with measuring(quiet=quiet) as progress:
         result = next(iter(analyze_many([clip], out, progress=progress)))
     if result.error is not None:
-        typer.echo(f"error: {result.error}", err=True)
+        note(f"error: {result.error}")
         raise typer.Exit(1)
     print_result(result)
     typer.echo("\nplanted and found:")

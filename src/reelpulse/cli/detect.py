@@ -32,7 +32,7 @@ def detect(
     """
     show_notes(quiet=quiet or json)
     from reelpulse.batch import Result, detect_again
-    from reelpulse.cli.display import print_result
+    from reelpulse.cli.display import note, print_result
     from reelpulse.errors import DataError, ReelpulseError, at
 
     results = []
@@ -44,7 +44,7 @@ def detect(
             result = detect_again(path, moment_settings)
         except ReelpulseError as error:
             result = Result(path, error=str(error))
-            typer.echo(f"error: {error}", err=True)
+            note(f"error: {error}")
         results.append(result)
         if result.error is None and not json:
             print_result(result)

@@ -25,6 +25,11 @@ def error_console() -> Console:
     return Console(stderr=True)
 
 
+def note(text: str) -> None:
+    """Print a line on stderr, above any progress bar, and not broken."""
+    error_console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
 def measuring(*, quiet: bool) -> Iterator[Any]:
     """Show a bar with rate and time left; gives a function from a video's name to a callback."""
@@ -32,6 +37,8 @@ def measuring(*, quiet: bool) -> Iterator[Any]:
         yield lambda name: None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from reelpulse import hub
 
     console = error_console()
     bar = Progress(
@@ -42,6 +49,7 @@ def measuring(*, quiet: bool) -> Iterator[Any]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
+        disable=not console.is_terminal,
     )
 
     def start(name: str) -> OnProgress:
@@ -62,8 +70,25 @@ def measuring(*, quiet: bool) -> Iterator[Any]:
 
         return update
 
-    with bar:
-        yield start
+    def fetching(name: str, done: int, total: int | None) -> None:
+        label = f"fetching {name}"
+        tasks = [task.id for task in bar.tasks if task.description == label]
+        task = tasks[0] if tasks else bar.add_task(label, done="", rate="")
+        size = f" of {total / 1e6:.1f}" if total else ""
+        bar.update(
+            task,
+            total=total,
+            completed=done,
+            done=f"{done / 1e6:.1f}{size} MB",
+            visible=done != total,
+        )
+
+    hub.on_progress = fetching
+    try:
+        with bar:
+            yield start
+    finally:
+        hub.on_progress = None
 
 
 def print_result(result: Result) -> None:

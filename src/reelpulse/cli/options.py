@@ -108,11 +108,9 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         head = "warning: " if record.levelno >= logging.WARNING else ""
-        from reelpulse.cli.display import error_console
+        from reelpulse.cli.display import note
 
-        error_console().print(
-            head + record.getMessage(), markup=False, highlight=False, soft_wrap=True
-        )
+        note(head + record.getMessage())
 
 
 def show_notes(*, quiet: bool) -> None:

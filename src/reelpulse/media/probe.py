@@ -45,8 +45,9 @@ class VideoFacts:
     sound_tracks: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for a file's metadata."""
-        return {**asdict(self), "sound_tracks": list(self.sound_tracks)}
+        """Plain values for a file's metadata; the path made absolute."""
+        path = str(Path(self.path).absolute())
+        return {**asdict(self), "path": path, "sound_tracks": list(self.sound_tracks)}
 
 
 def open_container(path: str | Path) -> Any:

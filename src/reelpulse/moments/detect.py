@@ -62,20 +62,20 @@ def find_moments(
             clip_start=round(max(0.0, span.start - settings.pre_roll), 3),
             clip_end=round(min(timeline.duration, span.end + settings.post_roll), 3),
         )
-        for span in spans(timeline.times, parts.score, timeline.duration, settings)
+        for span in spans(timeline.times, parts.score, timeline.bounds, settings)
     ]
 
 
 def spans(
     times: npt.NDArray[np.float64],
     score: npt.NDArray[np.float64],
-    duration: float,
+    bounds: tuple[float, float],
     settings: MomentSettings,
 ) -> list[Span]:
     """Take the peaks of a score, the highest first.
 
     A span holds the ticks around its peak that stay above half of it, no more than `longest` and
-    no less than `shortest` seconds (less where the video itself is shorter), inside the video and
+    no less than `shortest` seconds (less where the video itself is shorter), inside `bounds` and
     apart from the spans before it.
 
     Returns
@@ -87,10 +87,10 @@ def spans(
     for tick in np.argsort(-score, kind="stable"):
         if score[tick] < settings.min_score or len(found) == settings.top:
             break
-        low, high = _room(found, float(times[tick]), duration)
+        low, high = _room(found, float(times[tick]), bounds)
         if not low <= times[tick] <= high:
             continue
-        if high - low < min(settings.shortest, duration) - 1e-9:
+        if high - low < min(settings.shortest, bounds[1] - bounds[0]) - 1e-9:
             continue
         if _is_slope(score, int(tick), found):
             continue
@@ -104,9 +104,9 @@ def spans(
     return found
 
 
-def _room(found: list[Span], time: float, duration: float) -> tuple[float, float]:
+def _room(found: list[Span], time: float, bounds: tuple[float, float]) -> tuple[float, float]:
     """The free stretch around a time; an empty one where a span lies on it."""
-    low, high = 0.0, duration
+    low, high = bounds
     for span in found:
         if span.start <= time <= span.end:
             return 1.0, 0.0

@@ -92,6 +92,12 @@ class Timeline:
             return float(known)
         return float(self.times[-1] + self.spacing) if len(self) else 0.0
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Start and end of what was looked at, in seconds: the video, or the range asked for."""
+        sampling = self.meta.get("sampling", {})
+        return float(sampling.get("start") or 0.0), float(sampling.get("end") or self.duration)
+
     def column(self, name: str) -> npt.NDArray[np.float32]:
         """Values of one column, shape (T,); all NaN where the timeline does not have it."""
         if name in self.columns:
