@@ -1,8 +1,7 @@
 """A clip to try things on, made on the spot: a talking portrait that laughs at known moments.
 
-The portrait is `skimage.data.astronaut` (NASA, public domain), which scikit-image carries. Mouth,
-eyes and brows are warped between a resting face, a laugh and a surprise; the voice is synthesised.
-The clip shows that everything works; it is no benchmark.
+The portrait is `skimage.data.astronaut` (NASA, public domain), warped between a resting face, a
+laugh and a surprise; the voice is synthesised. It shows that all works, and is no benchmark.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
 CLIP_SECONDS, MIN_SECONDS, MAX_SECONDS = 60.0, 4.0, 300.0
 CLIP_FPS, CLIP_SIZE, MIN_SIDE = 25, (640, 480), 120
 LIMITS = f"take {MIN_SECONDS:g} to {MAX_SECONDS:g} s, 1 fps or more, even sides from {MIN_SIDE} on"
-SAMPLE_RATE, SYLLABLE_RATE, LAUGH_RATE = 44_100, 3.5, 4.5  # a second
-SPEECH_PEAK, OH_PEAK, LAUGH_PEAK, BANG_PEAK = 0.1, 0.4, 0.7, 0.95  # of full scale
+SAMPLE_RATE, SYLLABLE_RATE, LAUGH_RATE = 44_100, 3.5, 4.8  # a second
+SPEECH_PEAK, OH_PEAK, LAUGH_PEAK, BANG_PEAK = 0.1, 0.4, 0.7, 2.0  # 1 is full scale
 VOWELS = ((850, 1450, 2900), (560, 1000, 2700), (480, 2100, 2850), (370, 2500, 3200))  # Hz
 # What happens, its middle as a share of the clip, its longest length in seconds and as a share.
 SCRIPT = (("laugh", 0.175, 3.5, 0.1), ("surprise", 0.375, 3.5, 0.1), ("hidden", 0.55, 6.0, 0.1),
@@ -35,44 +34,41 @@ SCRIPT = (("laugh", 0.175, 3.5, 0.1), ("surprise", 0.375, 3.5, 0.1), ("hidden", 
 SHORT_SCRIPT = ("laugh", 0.25, 3.5, 0.25), ("hidden", 0.58, 3.0, 0.2), ("bang", 0.84, 1.2, 0.15)
 FUNNY, SHORT_CLIP = ("laugh", "surprise"), 30.0  # seconds; a shorter clip has the short script
 # Which of laughter (0), surprise (1) and hiding (2) each brings, from and until which share of it.
-MOODS = {"laugh": [(0, 0, 1)], "surprise": [(1, 0, 0.45), (0, 0.35, 1)], "hidden": [(2, 0, 1)]}
+MOODS = {"laugh": [(0, 0., 1.)], "surprise": [(1, 0., .45), (0, .35, 1.)], "hidden": [(2, 0., 1.)]}
 # The portrait, in pixels of the 512 x 512 picture: the outline of head and shoulders down to the
 # bottom row, the part that moves (rows, columns), and the middle of the face.
 OUTLINE = (
     (276, 31), (251, 19), (227, 16), (205, 21), (156, 58), (153, 68), (155, 98), (170, 116),
     (174, 128), (182, 132), (184, 149), (156, 152), (145, 160), (134, 176), (123, 180), (113, 204),
     (90, 227), (65, 246), (44, 282), (31, 329), (359, 329), (356, 302), (340, 262), (303, 232),
-    (289, 203), (255, 173), (264, 149), (266, 137), (275, 134), (290, 117), (301, 90), (296, 58),
+    (289, 203), (253, 172), (262, 149), (265, 137), (275, 134), (290, 117), (301, 90), (296, 58),
     (288, 43),
 )
 BOTTOM, MOVING, MIDDLE = 330, ((68, 196), (169, 281)), (224, 120)
 # What only a smile has: folds beside the mouth, and teeth between the lips.
-FOLDS = ((210, 121), (196, 140), (201, 125)), ((235, 121), (250, 144), (248, 124))
+FOLDS = ((211, 120), (204, 133), (194, 141), (200, 126)), ((235, 121), (250, 144), (248, 124))
 TEETH = ((202, 139), (214, 143), (235, 143), (248, 138), (242, 147), (224, 150), (208, 146))
-LIPS, MOUTH = (126, 122, 196), (38, 28, 72)  # blue, green, red
-LEVELS = 16  # steps in which an expression comes and goes
+LIPS, MOUTH, LEVELS = (126, 122, 196), (38, 28, 72), 16  # two colours; steps of an expression
 # Points of the face, x and y, and how far they go right and down at rest, laughing and surprised:
-# corners of the mouth, lower edge of the teeth, lower lip (inner and outer edge), upper lip (outer
-# and inner edge), jaw, cheeks, nose, corners of the eyes, upper and lower lids, brows.
+# corners of the mouth, edge of the teeth, lips, nose, jaw, eyes (of which corners stay) and brows.
 POINTS = (
     (202.8, 139.6, 4.5, 4.6, -2.5, -2.5, 9, 7), (247.4, 139.4, -4.5, 4.6, 2.5, -2.5, -9, 7),
     (211, 147, 2, -1.9, -1, -1, 5, -2), (224.5, 149.2, 0, -4.3, 0, -0.8, 0, -4.5),
     (238, 147, -2, -1.9, 1, -1, -5, -2), (211, 148.4, 2, -3, -1.5, 5, 5, 8.5),
     (224.5, 150.2, 0, -5, 0, 8, 0, 11), (238, 148.4, -2, -3, 1.5, 5, -5, 8.5),
     (212, 153, 2.5, -1.6, -1, 5.5, 4, 8.5), (224.5, 155.5, 0, -2.2, 0, 7.5, 0, 10.5),
-    (237, 153, -2.5, -1.6, 1, 5.5, -4, 8.5), (224.5, 139.6, 0, -0.3, 0, -1, 0, -1.5),
-    (213, 139.8, 1.5, 0.6, -1, -1.2, 4, 0), (236, 139.8, -1.5, 0.6, 1, -1.2, -4, 0),
+    (237, 153, -2.5, -1.6, 1, 5.5, -4, 8.5), (213, 139.8, 1.5, 0.6, -1, -1.2, 4, 0),
+    (224.5, 139.6, 0, -0.3, 0, -1, 0, -1.5), (236, 139.8, -1.5, 0.6, 1, -1.2, -4, 0),
     (213, 143, 1.5, 1.7, -1, -1.2, 4, 0), (224.5, 143.6, 0, 0.9, 0, -1, 0, -1.5),
     (236, 143, -1.5, 1.7, 1, -1.2, -4, 0), (212, 129, 0.8, 0.3, -0.5, -0.5, 0.8, 0),
-    (187, 146, 0, 0, 0, 0, 0, 0), (235, 129, -0.8, 0.3, 0.5, -0.5, -0.8, 0),
-    (263, 148, 0, 0, 0, 0, 0, 0), (196, 122, 0, 1.2, 0, -2.2, 0, 1), (205, 173, 0, 0, 0, 3, 0.5, 4),
-    (225, 178, 0, 0, 0, 4.5, 0, 6), (247, 99.5, 0, 0, 0, 1.2, 0, -1.8),
-    (245, 171, 0, 0, 0, 3, -0.5, 4), (203, 104.5, 0, 0.4, 0, -1.4, 0, 0.9),
-    (252, 123, 0, 1.2, 0, -2.2, 0, 1), (247, 107, 0, 0.4, 0, -1.4, 0, 0.9),
-    (193, 100, 0, 0, 0, 0, 0, 0), (190, 90.5, 0, 0, 0, -0.5, 0, -4), (213, 103.5, 0, 0, 0, 0, 0, 0),
-    (236, 105, 0, 0, 0, 0, 0, 0), (200, 88.8, 0, 0, 0, -0.5, 0, -5), (258.5, 104, 0, 0, 0, 0, 0, 0),
-    (203, 97, 0, 0, 0, 1.2, 0, -1.8), (252, 92, 0, 0, 0, -0.5, 0, -5), (239, 93, 0, 0, 0, 0, 0, -5),
-    (213, 92.5, 0, 0, 0, 0, 0, -5), (262, 96, 0, 0, 0, -0.5, 0, -4),
+    (235, 129, -0.8, 0.3, 0.5, -0.5, -0.8, 0), (205, 173, 0, 0, 0, 3, 0, 4),
+    (225, 178, 0, 0, 0, 4.5, 0, 6), (245, 171, 0, 0, 0, 3, 0, 4), (187, 146, 0, 0, 0, 0, 0, 0),
+    (263, 148, 0, 0, 0, 0, 0, 0), (224, 105, 0, 0, 0, 0, 0, 0), (196, 122, 0, 1, 0, -2, 0, 1),
+    (252, 123, 0, 1, 0, -2, 0, 1), (193, 100, 0, 0, 0, 0, 0, 0), (203, 97, 0, 0, 0, 1, 0, -2),
+    (247, 99, 0, 0, 0, 1, 0, -2), (258, 104, 0, 0, 0, 0, 0, 0), (203, 105, 0, 0, 0, -1, 0, 1),
+    (247, 107, 0, 0, 0, -1, 0, 1), (190, 90, 0, 0, 0, 0, 0, -4), (200, 89, 0, 0, 0, 0, 0, -5),
+    (213, 92, 0, 0, 0, 0, 0, -5), (239, 93, 0, 0, 0, 0, 0, -5), (252, 92, 0, 0, 0, 0, 0, -5),
+    (262, 96, 0, 0, 0, 0, 0, -4),
 )
 # fmt: on
 
@@ -87,10 +83,7 @@ class Planted:
 
 
 def scenes(seconds: float = CLIP_SECONDS) -> list[Planted]:
-    """List what happens in a clip of this length, in order and without overlap.
-
-    Beside the `FUNNY` moments: ``hidden``, a board covers the face; ``bang``, just a loud noise.
-    """
+    """List what happens, in order: `FUNNY` moments, a board before the face, a loud noise."""
     planted = []
     for what, share, longest, widest in SHORT_SCRIPT if seconds < SHORT_CLIP else SCRIPT:
         middle, half = share * seconds, min(longest, widest * seconds) / 2
@@ -111,11 +104,9 @@ def make_clip(
 
     Parameters
     ----------
-    path : str or Path
-        Where to write it; it appears there when it is complete.
-    seconds, fps, size
-        Length, `MIN_SECONDS` to `MAX_SECONDS` (below `SHORT_CLIP` it holds one funny moment only);
-        pictures a second; width and height in pixels, both even.
+    path, seconds, fps, size
+        Where to write it, whole or not at all; `MIN_SECONDS` to `MAX_SECONDS`, below `SHORT_CLIP`
+        with one funny moment only; pictures a second; width and height in pixels, both even.
     seed : int
         Varies voice and movement. The same seed gives the same pictures and sound.
     progress : callable, optional
@@ -221,18 +212,16 @@ class _Puppet:
         ((top, bottom), (left, right)), n = MOVING, self.detail
         grid = np.mgrid[left:right, top:bottom].T
         shift = RBFInterpolator(points, -moves)(grid.reshape(-1, 2)).reshape(grid.shape)
-        fade = [np.minimum(1, 6 * np.hanning(length)) for length in grid.shape[:2]]
-        shift *= np.multiply.outer(*fade)[..., None]  # nothing moves at the border
-        shift = n * cv2.resize(shift, None, None, n, n, cv2.INTER_CUBIC)
+        fade = n * np.minimum(1, 30 * np.outer(*map(np.hanning, grid.shape[:2])))  # to the border
+        shift = cv2.resize(shift * fade[..., None], None, None, n, n, cv2.INTER_CUBIC)
         where = (np.mgrid[: shift.shape[1], : shift.shape[0]].T + shift).astype(np.float32)
         skin = cv2.addWeighted(self.plain, 1 - weights[1], self.smiling, weights[1], 0)
         face = cv2.remap(skin, where[..., 0], where[..., 1], cv2.INTER_CUBIC)
         # What is between the lips: from the lower edge of the teeth to the lower lip.
-        edges = []
-        for edge in (points - (left, top))[[[0, 2, 3, 4, 1], [0, 5, 6, 7, 1]]]:
-            across = np.linspace(edge[0, 0], edge[-1, 0], 25)
-            edges.append(np.stack((across, PchipInterpolator(*edge.T)(across)), 1))
-        gap = _mask(face, n, 0.45, np.concatenate((edges[0], edges[1][::-1])))
+        edges = (points - (left, top))[[[0, 2, 3, 4, 1], [0, 5, 6, 7, 1]]]
+        x = np.linspace(edges[0, 0, 0], edges[0, -1, 0], 25)
+        upper, lower = (np.stack((x, PchipInterpolator(*edge.T)(x)), 1) for edge in edges)
+        gap = _mask(face, n, 0.45, np.concatenate((upper, lower[::-1])))
         return cv2.blendLinear(np.full_like(face, MOUTH), face, gap, 1 - gap)
 
     def play(self, happening: list[Planted], times: Array, talking: Array) -> Iterator[Array]:
@@ -278,6 +267,7 @@ def _voice(pitch: Array, breath: Array, formants: tuple[int, ...]) -> Array:
 def _sound(happening: list[Planted], seconds: float, seed: int) -> tuple[Array, Array]:
     """Make the voice and the bang; also tell how loud the speech is, in [0, 1]."""
     import numpy as np
+    from scipy.signal import fftconvolve
 
     times = np.arange(round(seconds * SAMPLE_RATE) + SAMPLE_RATE) / SAMPLE_RATE
     rng = np.random.default_rng(seed)
@@ -289,18 +279,21 @@ def _sound(happening: list[Planted], seconds: float, seed: int) -> tuple[Array, 
     place = np.arange(syllable[-1] + 1) % 9
     stress = rng.uniform(0.4, 1, len(place)) * (place < 7)
     vowel = rng.integers(0, len(VOWELS), len(place))
-    talking = stress[syllable] * np.sin(np.pi * (beat % 1)) * (1 - laugh - surprise)
-    pitch = np.interp(beat, np.arange(len(place)), 215 - 7 * place + rng.normal(0, 8, len(place)))
-    vowels = [_voice(pitch, 0.02 * noise, formants) for formants in VOWELS]
+    swell = np.sin(np.pi * (beat % 1))
+    talking = stress[syllable] * swell * (1 - laugh - surprise)
+    pitch = np.interp(beat, np.arange(len(place)), 215 - 7 * place + rng.normal(0, 12, len(place)))
+    pitch += 15 * swell + 130 * surprise
+    vowels = [_voice(pitch, 0.15 * noise, formants) for formants in VOWELS]
     speech = talking * np.choose(vowel[syllable], vowels)
-    # Laughter: one "ha" after the other, each falling in pitch and ending in breath.
+    gasp = surprise * swell * vowels[1]  # "oh, oh"
+    # Laughter: one "ha" after the other, each falling in pitch.
     ha = (LAUGH_RATE * times + 0.12 * np.sin(1.7 * times)) % 1
-    burst = laugh * np.minimum(ha / 0.1, 1) * np.exp(-4 * ha)
-    laughter = _voice(290 + 170 * np.exp(-2 * ha), 0.1 * noise, VOWELS[0]) * burst
-    gasp = _voice(240 + 180 * surprise, 0.03 * noise, VOWELS[1]) * surprise
+    laugh *= np.minimum(ha / 0.2, 1) * np.exp(-5 * ha)
+    laughter = laugh * _voice(340 + 250 * np.exp(-3 * ha), 0.3 * noise, VOWELS[0])
     since = times - next(scene.start for scene in happening if scene.what == "bang")
-    bang = np.clip(since / 0.003, 0, 1) * np.exp(-5 * np.maximum(since, 0))
-    bang *= 0.5 * noise + np.sin(2 * np.pi * 55 * times)
+    bang = (since > 0) * np.exp(-5 * abs(since)) * (noise + np.sin(2 * np.pi * 55 * since))
     parts = (speech, SPEECH_PEAK), (laughter, LAUGH_PEAK), (gasp, OH_PEAK), (bang, BANG_PEAK)
     mixed = sum(part * (peak / max(np.abs(part).max(), 1e-9)) for part, peak in parts)
-    return np.clip(mixed + 1e-3 * noise, -1, 1).astype(np.float32), talking
+    room = rng.standard_normal(SAMPLE_RATE // 4) * np.exp(-times[: SAMPLE_RATE // 4] / 0.06) / 90
+    mixed += fftconvolve(mixed, room)[: len(times)] + 1e-3 * noise
+    return np.clip(mixed, -1, 1).astype(np.float32), talking
