@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
+SHARED = REPO.parent / "shared"
 
 PIECES = (
     ("avobjects_demo.mp4", 0.25),
@@ -62,16 +63,25 @@ def add_work(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--crf", type=int, default=21, help="x264's quality, less is more (default: %(default)s)"
     )
+    add_emotion(made)
+
+
+def add_emotion(made: argparse.ArgumentParser) -> None:
+    """Give a parser ``--emotion``, where only the model's size matters."""
     made.add_argument(
         "--emotion", help="emotion model (default: an EfficientNet-B0 of random weights)"
     )
 
 
+def use_models() -> None:
+    """Let this process and its children find the weights."""
+    os.environ.setdefault("REELPULSE_MODELS", str(SHARED / "models"))
+
+
 def faces_folder(arguments: argparse.Namespace) -> Path:
     """Find the clips, and the weights for this process and its children."""
-    shared = REPO.parent / "shared"
-    os.environ.setdefault("REELPULSE_MODELS", str(shared / "models"))
-    data = arguments.data or Path(os.environ.get("REELPULSE_TEST_DATA") or shared / "data")
+    use_models()
+    data = arguments.data or Path(os.environ.get("REELPULSE_TEST_DATA") or SHARED / "data")
     folder = Path(data) / "faces"
     if not folder.is_dir():
         sys.exit(f"{folder}: no such folder; give --data or set REELPULSE_TEST_DATA")
@@ -134,12 +144,9 @@ def make_film(folder: Path, work: Path, seconds: float, crf: int) -> Path:
     part = film.with_suffix(".part.mp4")
     video = ["-c:v", "libx264", "-preset", "medium", "-crf", str(crf)]
     sound = ["-c:a", "aac", "-b:a", "160k"]
-    run(
-        [
-            *("ffmpeg", "-nostdin", "-v", "error", "-y", *inputs, "-filter_complex", graph),
-            *("-map", "[v]", "-map", "[a]", *video, *sound, "-t", f"{seconds:g}", part),
-        ]
-    )
+    head = ["ffmpeg", "-nostdin", "-v", "error", "-y"]
+    maps = ["-map", "[v]", "-map", "[a]", "-t", f"{seconds:g}"]
+    run([*head, *inputs, "-filter_complex", graph, *maps, *video, *sound, part])
     part.replace(film)
     return film
 
@@ -184,11 +191,11 @@ def machine() -> str:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write a Markdown table; numbers to the right."""
-    rows = [[str(cell) for cell in row] for row in rows]
+    texts = [[str(cell) for cell in row] for row in rows]
 
     def is_number(column: int) -> bool:
-        cells = [row[column] for row in rows]
+        cells = [row[column] for row in texts]
         return bool(cells) and all(cell[:1].isdigit() or cell in ("", "–") for cell in cells)
 
     marks = ["---:" if is_number(column) else "---" for column in range(len(header))]
-    return "\n".join("| " + " | ".join(row) + " |" for row in [list(header), marks, *rows])
+    return "\n".join("| " + " | ".join(row) + " |" for row in [list(header), marks, *texts])

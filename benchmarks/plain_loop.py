@@ -10,6 +10,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +25,28 @@ Finder = Callable[[Any], list[tuple[float, float, float, float]]]
 """From an RGB picture to boxes x, y, width, height."""
 
 
-def frames(path: Path) -> Iterator[tuple[str, float, Callable[[], Any]]]:
-    """Yield reader, time and a function that gives the RGB picture, of every frame."""
+def frames(path: Path) -> tuple[str, Iterator[tuple[float, Callable[[], Any]]]]:
+    """Name the reader; yield time and a function that gives the RGB picture, of every frame."""
     capture = cv2.VideoCapture(str(path))
-    if capture.isOpened():
-        rate, index = capture.get(cv2.CAP_PROP_FPS) or 25.0, 0
-        while True:
-            there, image = capture.read()
-            if not there:
-                return
-            yield "OpenCV", index / rate, lambda image=image: cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-            index += 1
+    return ("OpenCV", _by_opencv(capture)) if capture.isOpened() else ("PyAV", _by_pyav(path))
+
+
+def _by_opencv(capture: Any) -> Iterator[tuple[float, Callable[[], Any]]]:
+    rate, index = capture.get(cv2.CAP_PROP_FPS) or 25.0, 0
+    while True:
+        there, image = capture.read()
+        if not there:
+            return
+        yield index / rate, partial(cv2.cvtColor, image, cv2.COLOR_BGR2RGB)
+        index += 1
+
+
+def _by_pyav(path: Path) -> Iterator[tuple[float, Callable[[], Any]]]:
     import av
 
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
-            yield "PyAV", frame.time or 0.0, lambda frame=frame: frame.to_ndarray(format="rgb24")
+            yield frame.time or 0.0, partial(frame.to_ndarray, format="rgb24")
 
 
 def yunet(weights: Path, size: int = 640) -> Finder:
@@ -75,7 +82,7 @@ def main() -> None:
     made.add_argument("film", type=Path)
     made.add_argument("--emotion", type=Path, required=True, help="EfficientNet-B0 as ONNX")
     made.add_argument("--detector", choices=("yunet", "mtcnn"), default="yunet")
-    made.add_argument("--fps", type=float, default=2.0, help="looks a second (default: %(default)g)")
+    made.add_argument("--fps", type=float, default=2.0, help="looks a second (%(default)g)")
     made.add_argument(
         "--faces", type=int, default=2, help="largest faces measured a look (default: %(default)s)"
     )
@@ -87,8 +94,9 @@ def main() -> None:
     name = session.get_inputs()[0].name
     begin = time.perf_counter()
     read = looks = calls = 0
-    reader, due = "", 0.0
-    for reader, at, picture in frames(arguments.film):
+    due = 0.0
+    reader, source = frames(arguments.film)
+    for at, picture in source:
         read += 1
         if at < due - 1e-6:
             continue

@@ -17,7 +17,7 @@ from contextlib import contextmanager  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
-from common import table  # noqa: E402
+from common import table, use_models  # noqa: E402
 
 MAIN, DECODE = "main", "decode"
 _END = object()
@@ -97,7 +97,8 @@ def wrap_all(clock: Clock) -> None:
     from reelpulse.media.video import FrameReader, Picture
     from reelpulse.streams import FaceStream, LoudnessStream, face
 
-    rgb = functools.cached_property(clock.timed(Picture.rgb.func, "convert to RGB"))
+    convert: Any = vars(Picture)["rgb"]
+    rgb = functools.cached_property(clock.timed(convert.func, "convert to RGB"))
     rgb.__set_name__(Picture, "rgb")
     Picture.rgb = rgb  # type: ignore[assignment]
     clock.wrap_iterator(TickReader, "__iter__", "wait for decoding")
@@ -131,6 +132,7 @@ def main() -> None:
         "--identity", default="mobilefacenet", help="identity model (default: %(default)s)"
     )
     arguments = made.parse_args()
+    use_models()
 
     from reelpulse.batch import analyze_many
     from reelpulse.settings import AnalyzeSettings

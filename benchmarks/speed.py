@@ -55,10 +55,10 @@ def contenders(
 
     def loop(detector: str) -> Callable[[], Cost]:
         script = REPO / "benchmarks" / "plain_loop.py"
-        command = [sys.executable, script, film, "--emotion", emotion, "--detector", detector]
-        return lambda: run(command)
+        models = ["--emotion", emotion, "--detector", detector]
+        return lambda: run([sys.executable, script, film, *models])
 
-    ffmpeg = ["ffmpeg", "-nostdin", "-v", "error", "-i", film, "-f", "null", "-"]
+    ffmpeg: list[str | Path] = ["ffmpeg", "-nostdin", "-v", "error", "-i", film, "-f", "null", "-"]
     made = {"`ffmpeg -i FILE -f null -`": lambda: run(ffmpeg), "`reelpulse analyze`": analyze}
     return made | {f"plain loop, {detector}": loop(detector) for detector in loops}
 
@@ -102,7 +102,7 @@ def main() -> None:
         loops.append("mtcnn")
     elif arguments.mtcnn:
         print("facenet_pytorch is not installed: no MTCNN\n", file=sys.stderr)
-    film.read_bytes()  # into the system's cache, so that the first to run does not wait for the disk
+    film.read_bytes()  # into the system's cache, so that the first does not wait for the disk
     runs = contenders(film, emotion, lambda: analyze_once(film, emotion, work), loops)
     costs: dict[str, list[Cost]] = {name: [] for name in runs}
     ticks, helps = [], []
@@ -126,7 +126,8 @@ def main() -> None:
     if arguments.profile:
         with tempfile.TemporaryDirectory(dir=work) as out:
             script = REPO / "benchmarks" / "profiling.py"
-            print("\n" + run([sys.executable, script, film, "--emotion", emotion, "-o", out]).stdout)
+            command = [sys.executable, script, film, "--emotion", emotion, "-o", out]
+            print("\n" + run(command).stdout)
 
 
 def speed_table(costs: dict[str, list[Cost]]) -> str:

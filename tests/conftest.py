@@ -7,6 +7,7 @@ tell which frame a picture is; each sound track is a function of time.
 from __future__ import annotations
 
 import heapq
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +53,9 @@ def noise(time: Array) -> Array:
     """Sound that differs at every moment: below 4 kHz, so that every codec keeps it."""
     random = np.random.default_rng(5)
     out = np.zeros(len(time))
-    for frequency, phase in zip(random.uniform(150, 3500, 40), random.uniform(0, 7, 40)):
+    for frequency, phase in zip(
+        random.uniform(150, 3500, 40), random.uniform(0, 7, 40), strict=True
+    ):
         out += np.sin(2 * np.pi * (frequency + 2 * time) * time + phase)
     return out / 25
 
@@ -94,7 +97,7 @@ class Sound:
         if form == "fltp":
             return np.repeat(samples[None].astype(np.float32), self.channels, axis=0)
         if form == "u8":
-            samples = samples * 127 + 128
+            samples = np.clip(samples * 128 + 128, 0, 255)
         elif form != "flt":
             samples = samples * (np.iinfo(DTYPES[form]).max + 1.0)
         return np.repeat(samples, self.channels)[None].round(9).astype(DTYPES[form])
@@ -159,9 +162,8 @@ class Film:
         return Fraction(1, 1000) if self.times is not None or self.start else 1 / Fraction(self.fps)
 
     def frames(self) -> Iterator[tuple[float, Any]]:
-        base, plan = self.base(), self.plan()
-        ends = [*plan[1:], plan[-1] + 1 / float(self.fps)]
-        for number, (time, end) in enumerate(zip(plan, ends, strict=True)):
+        base = self.base()
+        for number, time in enumerate(self.plan()):
             picture = self.paint(number, self.size)
             if picture.ndim == 2:
                 chroma = np.full((picture.shape[0] // 2, picture.shape[1]), 128, np.uint8)
@@ -171,7 +173,6 @@ class Film:
             if frame.format.name != self.pix_fmt:
                 frame = frame.reformat(format=self.pix_fmt)
             frame.time_base, frame.pts = base, round((time + self.offset) / float(base))
-            frame.duration = round((end - time) / float(base))
             yield time, frame
 
 
@@ -193,11 +194,10 @@ def make_video(path: str | Path, **what: Any) -> Path:
             if sound.title:
                 stream.metadata["title"] = sound.title
             sources.append((stream, sound.frames(end, film.offset)))
-        merged = heapq.merge(
-            *([(time, i, frame) for time, frame in frames] for i, (_, frames) in enumerate(sources)),
-            key=lambda item: item[:2],
-        )
-        for _, i, frame in merged:
+        queues = [
+            [(time, i, frame) for time, frame in frames] for i, (_, frames) in enumerate(sources)
+        ]
+        for _, i, frame in heapq.merge(*queues, key=lambda item: item[:2]):
             out.mux(sources[i][0].encode(frame))
         for stream, _ in sources:
             out.mux(stream.encode(None))
@@ -307,8 +307,6 @@ def tiny_emotion(models_folder: Path) -> Path:
         "input": {"size": [16, 16], "colour": "grey", "mean": [0.5], "std": [0.25]},
         "crop": {"geometry": "box", "margin": 0.0},
     }
-    import json
-
     helper.set_model_props(model, {"reelpulse": json.dumps(described)})
     path = models_folder / "face_emotion.onnx"
     onnx.save(model, str(path))

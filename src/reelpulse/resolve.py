@@ -135,7 +135,7 @@ def join_tracks(faces: Faces, rows: npt.NDArray[np.int64], thresholds: Threshold
         track = Person(
             [int(faces.track[group[0]])],
             set(faces.tick[group].tolist()),
-            faces.embedding[group].astype(np.float64).sum(axis=0),
+            np.nansum(faces.embedding[group].astype(np.float64), axis=0),
             np.median(faces.box[group], axis=0),
             bool((faces.score[group] >= thresholds.sure_score).any()),
         )
@@ -219,7 +219,7 @@ def _by_photo(
     for person in people:
         whole = float((photos @ person.mean).max())
         for track in person.tracks:
-            total = faces.embedding[track_rows[track]].astype(np.float64).sum(axis=0)
+            total = np.nansum(faces.embedding[track_rows[track]].astype(np.float64), axis=0)
             own = float((photos @ (total / max(float(np.linalg.norm(total)), 1e-9))).max())
             best = max(best, own)
             alike = max(own, whole)

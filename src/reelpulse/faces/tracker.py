@@ -25,7 +25,9 @@ _MAX_GROWTH = 2.0
 class Track:
     """One face followed without a break.
 
-    `id` is unique within a segment; `seen` counts its ticks; `mean` is the mean embedding.
+    `id` is unique within a segment; `seen` counts its ticks; `mean` adds up its embeddings, the
+    last made at `embedded` seconds; `look` is what its face looked like in its last tick, and
+    `likeness` the best similarity to the photos in focus.
     """
 
     id: int
@@ -35,6 +37,8 @@ class Track:
     sure: bool = False
     mean: npt.NDArray[np.float32] | None = None
     likeness: float = 0.0
+    embedded: float = 0.0
+    look: npt.NDArray[np.float32] | None = None
 
     def similarity(self, embedding: npt.NDArray[np.float32]) -> float | None:
         """Cosine with the track's mean; None before there is one."""

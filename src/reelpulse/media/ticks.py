@@ -21,7 +21,7 @@ from reelpulse.times import clock_text
 log = logging.getLogger(__name__)
 
 _AHEAD_BYTES = 64 << 20
-"""Decoded frames kept ahead of measuring: a second or two of ticks, one of 8K."""
+"""Pictures kept ahead of measuring: a second or two of ticks, one of 8K."""
 
 _SOUND_TAIL_SECONDS = 1.0
 """Sound that outlasts the video by less than this does not lengthen the timeline."""
@@ -102,6 +102,7 @@ class TickReader:
         audio_track: int = 0,
     ) -> None:
         self.path, self.facts, self.clock, self.first = Path(path), facts, clock, first
+        self._pictures = pictures
         self.warnings: list[str] = []
         self.end = 0.0
         begin = clock.time(first)
@@ -115,7 +116,7 @@ class TickReader:
         self._stopped = threading.Event()
 
     def __iter__(self) -> Iterator[Tick]:
-        frame_bytes = max(1, self.facts.width * self.facts.height * 3 // 2)
+        frame_bytes = max(1, self.facts.width * self.facts.height * 3)
         ahead: queue.Queue[Tick | BaseException | None] = queue.Queue(
             maxsize=max(1, min(8, _AHEAD_BYTES // frame_bytes))
         )
@@ -174,6 +175,8 @@ class TickReader:
 
     def _tick(self, index: int, picture: Picture | None) -> Tick:
         time = self.clock.time(index)
+        if picture is not None and self._pictures:
+            picture.rgb  # noqa: B018  converted here, beside the measuring of ticks before it
         sounds = self._sound.before(time) if self._sound is not None else {}
         return Tick(index, time, picture, sounds)
 

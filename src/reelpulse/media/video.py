@@ -41,7 +41,7 @@ class Picture:
     @cached_property
     def rgb(self) -> npt.NDArray[np.uint8]:
         """The picture as shown: uint8 RGB of shape (height, width, 3), upright, square pixels."""
-        frame = self._frame
+        frame, self._frame = self._frame, None
         options: dict[str, Any] = {"format": "rgb24"}
         width = square_width(frame.width, self._aspect)
         if width != frame.width:

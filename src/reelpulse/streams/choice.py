@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import Any, Literal
 
 from reelpulse import hub
@@ -11,6 +12,9 @@ from reelpulse.faces.emotion import EMOTION_PREFERENCE, EmotionModel, load_emoti
 from reelpulse.faces.identity import Identity, load_identity
 from reelpulse.files import digest
 from reelpulse.settings import AnalyzeSettings
+
+_MOST_THREADS = 4
+"""Threads for a batch of faces; decoding wants the other cores."""
 
 Role = Literal["detector", "identity", "emotion"]
 
@@ -69,7 +73,7 @@ def load_face_models(settings: AnalyzeSettings) -> tuple[Detector, EmotionModel,
     identity = None if names["identity"] == "none" else load_identity(names["identity"])
     return (
         load_detector(names["detector"], settings.detect_size),
-        load_emotion(names["emotion"]),
+        load_emotion(names["emotion"], threads=min(_MOST_THREADS, os.cpu_count() or 1)),
         identity,
     )
 

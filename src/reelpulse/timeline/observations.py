@@ -29,7 +29,8 @@ class Faces:
     track : ndarray of int32, shape (F,)
         Faces of one track are one person seen without a break; tracks end with their segment.
     embedding : ndarray of float16, shape (F, D)
-        Identity, of unit length; D is 0 with no identity model.
+        Identity, of unit length; NaN where it was plain from the tick before; D is 0 with no
+        identity model.
     values : ndarray of float32, shape (F, 10)
         Eight emotion probabilities, valence, arousal.
     seen : ndarray of int32, shape (T,)
