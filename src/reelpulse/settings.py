@@ -68,7 +68,7 @@ class MomentSettings:
     """How moments are taken from a score a tick."""
 
     top: int = setting(10, "At most this many moments.")
-    min_score: float = setting(0.25, "Leave out moments whose peak scores less (0 to 1).")
+    min_score: float = setting(0.2, "Leave out moments whose peak scores less (0 to 1).")
     shortest: float = setting(5.0, "Shortest scored span, in seconds.")
     longest: float = setting(7.0, "Longest scored span, in seconds.")
     pre_roll: float = setting(
