@@ -102,17 +102,16 @@ def follow(
     timeline = reelpulse.analyze(clip, out=out, person=[str(photo)] if photo else [], **models)
     values = timeline.select(FACE_COLUMNS).values
     faces = load_observations(timeline.meta["file"]).faces
+    assert faces is not None, "the clip has pictures, so its faces were looked for"
     times = {round(float(time), 3): index for index, time in enumerate(timeline.times)}
     any_face, boxes = [], {}
     for time in truth:
-        tick = times.get(time, -1)
-        rows = np.flatnonzero(faces.tick == tick) if faces is not None else []
-        if faces is not None and len(rows):
+        tick = times[time]
+        for row in np.flatnonzero(faces.tick == tick):
             any_face.append(time)
             # Which of the tick's faces was followed, the timeline does not say; its values do.
-            for row in rows:
-                if np.array_equal(faces.values[row], values[tick]):
-                    boxes[time] = " ".join(f"{value:.0f}" for value in faces.box[row])
+            if np.array_equal(faces.values[row], values[tick]):
+                boxes[time] = " ".join(f"{value:.0f}" for value in faces.box[row])
     return Score(
         [time for time, seen in truth.items() if seen == YES],
         [time for time in truth if np.isfinite(values[times[time]]).all()],

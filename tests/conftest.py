@@ -223,15 +223,21 @@ def _video_stream(out: Any, film: Film) -> Any:
 
 
 def decode_all(path: str | Path) -> tuple[Array, list[int]]:
-    """Times from the container's start and numbers of all frames, by decoding every one."""
-    times, numbers = [], []
+    """Times from the container's start and numbers of all frames, by decoding every one.
+
+    Where a container keeps no times of showing (AVI), the order of decoding at an even pace does.
+    """
+    stamps, numbers = [], []
     with av.open(f"file:{path}") as container:
         stream = container.streams.video[0]
+        start, base = (container.start_time or 0) / av.time_base, float(stream.time_base)
         for frame in container.decode(stream):
-            start = (container.start_time or 0) / av.time_base
-            times.append(float(frame.pts * frame.time_base) - start)
+            stamps.append((frame.pts, frame.dts))
             numbers.append(read_number(frame.to_ndarray(format="gray")))
-    return np.array(times), numbers
+    times = np.array([shown for shown, _ in stamps], float)
+    if not (np.diff(times) > 0).all():
+        times = stamps[0][1] + np.arange(len(stamps), dtype=float)
+    return times * base - start, numbers
 
 
 def on_screen(times: Array, numbers: Sequence[int], time: float) -> int | None:

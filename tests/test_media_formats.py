@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from scipy.signal import correlate
 
 from conftest import (
     WRAP_SECONDS,
@@ -41,7 +41,7 @@ FILES: dict[str, dict[str, Any]] = {
     "h264.mov": {"sounds": [Sound("pcm_s16le", wave=noise)]},
     "h264.flv": {"sounds": [AAC]},
     "h264.ts": {"sounds": [AAC]},
-    "h264.avi": {"sounds": [Sound("libmp3lame", wave=noise)]},
+    "h264.avi": {},
     "fragments.mp4": {
         "sounds": [AAC],
         "container_options": {"movflags": "frag_keyframe+empty_moov"},
@@ -56,6 +56,7 @@ FILES: dict[str, dict[str, Any]] = {
     "av1.mp4": {"codec": "libsvtav1", "sounds": [AAC]},
     "av1.mkv": {"codec": "libsvtav1", "sounds": [OPUS]},
     "mpeg4.avi": {"codec": "mpeg4", "b_frames": 0, "sounds": [Sound("pcm_s16le", wave=noise)]},
+    "b-frames.avi": {"codec": "mpeg4", "b_frames": 2},
     "mpeg4.mp4": {"codec": "mpeg4", "b_frames": 2, "sounds": [AAC]},
     "mpeg4.mov": {"codec": "mpeg4", "b_frames": 2},
     "mpeg2.ts": {"codec": "mpeg2video", "sounds": [AAC]},
@@ -67,12 +68,12 @@ FILES: dict[str, dict[str, Any]] = {
     "late-film.ts": {"start": 1.5, "sounds": [AAC]},
     "late-sound.mkv": {"sounds": [Sound(wave=noise, start=1.5)]},
     "cut-by-edit-list.mp4": {"offset": -0.52, "sounds": [AAC], "container_options": KEEP_TIMES},
-    "cut-between-keyframes.mp4": {"offset": -2.3, "container_options": KEEP_TIMES},
+    "cut-between-keyframes.mp4": {"offset": -2.32, "container_options": KEEP_TIMES},
     "from-100-s.ts": {"offset": 100, "sounds": [AAC], "container_options": COPY_TIMES},
     "from-100-s.mkv": {"offset": 100, "sounds": [AAC]},
     "from-100-s.mp4": {"offset": 100, "sounds": [AAC]},
-    "wrap-at-2-s.ts": {
-        "offset": WRAP_SECONDS - 2,
+    "wrap-at-1.7-s.ts": {
+        "offset": int(WRAP_SECONDS) - 1,
         "sounds": [AAC],
         "container_options": COPY_TIMES,
     },
@@ -123,7 +124,7 @@ def test_the_clock_starts_where_players_start(made: Made) -> None:
     planned = made.what.get("start", 0)
     if made.numbers[0] > 0:  # an edit list cut the beginning off
         assert made.numbers[0] == round(-offset * 25)
-    assert made.times[0] == pytest.approx(planned, abs=0.05)
+    assert made.times[0] == pytest.approx(planned, abs=0.1)
     assert made.facts.duration == pytest.approx(made.end, abs=0.1)
     rate = float(made.what.get("fps", 25))
     planned_times = planned + (np.array(made.numbers) - made.numbers[0]) / rate
@@ -144,22 +145,22 @@ def test_starting_midway_changes_nothing(made: Made, first: int) -> None:
         np.testing.assert_allclose(loudness[:2], loudness[2:], atol=1e-3)
 
 
+@pytest.mark.parametrize("made", [name for name in FILES if "sounds" in FILES[name]], indirect=True)
 def test_sound_is_in_step_with_the_pictures(made: Made) -> None:
-    if not made.facts.sound_tracks:
-        pytest.skip("a film without sound")
     clock = RegularTicks(2, start=3.0, end=5.0)
     # Seconds from the planned zero to the file's: what both pictures and sound were moved by.
     moved = made.times[0] - made.numbers[0] / float(made.what.get("fps", 25))
     moved -= made.what.get("start", 0)
-    for tick in TickReader(made.path, made.facts, clock, sound={RATE: 0.6}):
-        samples = tick.sound(RATE, 0.5)
-        ends = tick.time - moved + np.arange(-0.02, 0.02, 0.0005)
-        errors = [
-            np.abs(samples - noise(end + np.arange(-len(samples), 0) / RATE)).mean() for end in ends
-        ]
-        off = ends[int(np.argmin(errors))] - (tick.time - moved)
-        assert abs(off) <= 0.0021, f"sound is {off * 1000:.1f} ms beside the pictures"
-        assert min(errors) < 0.06
+    checked = 0
+    for tick in TickReader(made.path, made.facts, clock, sound={RATE: 0.5}):
+        samples, end = tick.sound(RATE, 0.5), round((tick.time - moved) * RATE)
+        span = RATE // 20
+        truth = noise(np.arange(end - len(samples) - span, end + span) / RATE)
+        alike = correlate(truth, samples, mode="valid")
+        late = (int(np.argmax(alike)) - span) / RATE
+        assert abs(late) <= 0.0015, f"sound is {late * 1000:.1f} ms beside the pictures"
+        checked += 1
+    assert checked == 4
 
 
 def test_frames_are_skipped_where_that_is_possible(made: Made) -> None:
@@ -170,7 +171,7 @@ def test_frames_are_skipped_where_that_is_possible(made: Made) -> None:
         made.facts.codec == "mpeg4"
     )
     reader = FrameReader(made.path, made.facts, RegularTicks(1))
-    assert len(list(reader)) >= 5
+    assert len(list(reader)) >= 4
     if b_frames or made.facts.codec == "mjpeg":
         assert reader.decoded < 0.8 * len(made.times)
     assert reader.decoded <= len(made.times)
@@ -195,13 +196,10 @@ def test_a_wrap_far_from_the_start_is_undone(tmp_path: Path) -> None:
     assert facts.duration == pytest.approx(80, abs=0.3)
     for first in (0, 135, 150):
         ticks = list(TickReader(path, facts, RegularTicks(2), first=first, sound={RATE: 0.5}))
-        assert [tick.index for tick in ticks[:20]] == list(range(first, first + len(ticks[:20])))
-        assert ticks[-1].time == pytest.approx(79.5, abs=0.51)
-        moved = 5 * ticks[-1].time - shown(ticks[-1:])[0][1]  # type: ignore[operator]
-        for tick in ticks:
-            number = read_number(tick.image)
-            assert number == max(0, int(5 * tick.time - 0.5 + 0.4)) or abs(moved) < 2
-            assert abs(number - 5 * tick.time) <= 1
+        assert [tick.index for tick in ticks][: 160 - first] == list(range(first, 160))
+        assert ticks[-1].time <= 80
+        for tick in ticks[1:]:
+            assert read_number(tick.image) in (int(5 * tick.time - 0.5), int(5 * tick.time))
             if tick.time >= 1:
                 assert rms(tick.sound(RATE, 0.5)) == pytest.approx(0.18, abs=0.03)
 
@@ -210,9 +208,11 @@ def test_a_wrap_far_from_the_start_is_undone(tmp_path: Path) -> None:
 def test_thirty_thousand_over_1001_does_not_drift(tmp_path: Path, name: str) -> None:
     rate = Fraction(30_000, 1001)
     path = make_video(tmp_path / name, fps=rate, seconds=100, size=(64, 48))
+    real, numbers = decode_all(path)
+    np.testing.assert_allclose(real - real[0], np.arange(len(real)) / float(rate), atol=0.001)
     ticks = list(TickReader(path, probe(path), RegularTicks(0.5)))
     for tick in ticks:
-        assert read_number(tick.image) == int((tick.time + 1e-3) * rate)
+        assert read_number(tick.image) == on_screen(real, numbers, tick.time)
     assert len(ticks) == 50
 
 
@@ -248,7 +248,7 @@ def set_rotation(path: Path, clockwise: int) -> None:
     cos, sin = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise]
     matrix = [cos * one, sin * one, 0, -sin * one, cos * one, 0, 0, 0, 1 << 30]
     content = bytearray(path.read_bytes())
-    at = content.index(b"tkhd") + 4 + 36
+    at = content.index(b"tkhd") + 4 + 40
     content[at : at + 36] = b"".join(v.to_bytes(4, "big", signed=True) for v in matrix)
     path.write_bytes(content)
 
@@ -316,4 +316,4 @@ def test_any_name_is_only_a_name(
             (1.0, 25),
             (1.5, 37),
         ]
-    assert os.listdir(tmp_path) == [name]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
