@@ -1,7 +1,7 @@
 """Share of sampled ticks with a face found, by detector, on each clip of the test data.
 
-A tick counts at `strict` or at `loose` when its best face scores at least that. `by eye` is the
-share of the ticks looked at by eye that show a face, where that is written down in `truth/`.
+A tick counts at `strict` or at `loose` when its best face scores at least that. `by eye`: how many
+of the ticks looked at by eye show a face, where that is written down in `truth/`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import REPO, faces_folder, machine, parser, table
+from common import REPO, faces_folder, parser, table
 
 TRUTH = REPO / "benchmarks" / "truth"
 HAMILTON = "face_recognition_short_hamilton_clip.mp4"
@@ -119,7 +119,6 @@ def main() -> None:
         header = ["clip", "ticks", "by eye"]
         for each in found:
             header += [f"{each.detector} ≥ {each.strict:g}", f"≥ {each.loose:g}"]
-    print(machine().replace(" **Busy machine: not for publishing.**", ""))
     print(f"Shares of the ticks, {arguments.fps:g} a second, with a face found.\n")
     print(table(header, rows))
     if strays:

@@ -161,6 +161,9 @@ def options() -> argparse.Namespace:
 
 
 def main() -> None:
+    from reelpulse import hub
+    from reelpulse.files import digest
+
     arguments = options()
     folder = faces_folder(arguments)
     settings = {key: getattr(arguments, key) for key in ("emotion", "detector", "identity")}
@@ -172,16 +175,18 @@ def main() -> None:
         tick for clip, ours in looks.items() for tick in measure(folder / clip, ours, settings)
     ]
     model = Path(arguments.emotion).name
+    checksum = digest(hub.obtain(arguments.emotion))
     short = f"{summary(ticks)}\n\n{constant(ticks)}\n\n{by_label(ticks)}\n"
     header = ["clip", "time", "by eye", "leading", "probability", "valence", "arousal"]
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(
-        f"# Expressions by eye and by `{model}`\n\n{__doc__}\n{short}\n## Tick by tick\n\n"
+        f"# Expressions by eye and by `{model}` ({checksum})\n\n{__doc__}\n{short}\n"
+        "## Tick by tick\n\n"
         "In brackets: labels that are acceptable too.\n\n"
         f"{table(header, [tick.row() for tick in ticks])}\n",
         encoding="utf-8",
     )
-    print(f"Emotion model `{model}`, detector {arguments.detector}.\n\n{short}")
+    print(f"Emotion model `{model}` ({checksum}), detector {arguments.detector}.\n\n{short}")
     print(f"Tick by tick: {arguments.output.name}")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import reelpulse
-from conftest import Array, Sound, decode_all, level, make_video, noise
+from films import Array, Sound, decode_all, level, make_video, noise
 from reelpulse.errors import MediaError
 from reelpulse.media import RegularTicks, TickReader, probe, rms
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +106,8 @@ def parse_region(text: str | None) -> Region | None:
         x, y, width, height = (float(part) for part in text.split(","))
     except ValueError:
         x = y = width = height = -1.0
-    if min(x, y) < 0 or min(width, height) <= 0:
+    finite = all(math.isfinite(value) for value in (x, y, width, height))
+    if not finite or min(x, y) < 0 or min(width, height) <= 0:
         raise SettingsError(
             f"{text!r} is not a region: write x,y,w,h in pixels (1400,700,500,380) or shares of 1"
         )
@@ -146,7 +148,12 @@ def _read_or_empty(path: Path) -> str:
 
 def _made_from(path: Path) -> str:
     """Fingerprint of the video that an .h5 was made from."""
-    meta = load_observations(path).meta
+    try:
+        meta = load_observations(path).meta
+    except DataError as error:
+        raise DataError(
+            f"{error}. It lies where this video's results belong: delete it, or give another -o"
+        ) from None
     return str(meta.get("video", {}).get("fingerprint", ""))
 
 
@@ -285,7 +292,11 @@ class _Job:
             audio_track=self.settings.audio_track,
             progress=progress,
         )
-        if before is not None and np.array_equal(before.times, new.times):
+        if before is not None:
+            if not np.array_equal(before.times, new.times):
+                raise DataError(
+                    at(self.target, "has other ticks than the video now: delete it and run again")
+                )
             if new.faces is None:
                 new.faces, new.face_settings = before.faces, before.face_settings
             new.blocks = {**before.blocks, **new.blocks}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -114,7 +115,7 @@ class Parts:
                     elif name not in part:
                         rows = {r: arrays[f"{name}/{r}"] for r in (*Faces.ROWS, "seen")}
                         part[name] = Faces(**rows)
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(at(path, f"is damaged ({error}); delete it and run again")) from None
         return part
 
@@ -176,7 +177,7 @@ def measure(
             sound=_sound_wanted(streams),
             audio_track=audio_track,
         )
-        for index, part in _segments(reader, clock, streams, facts, progress):
+        for index, part in _segments(reader, clock, streams, facts, len(done), progress):
             if parts is not None:
                 parts.write(index, part)
             done.append(part)
@@ -199,14 +200,15 @@ def _segments(
     clock: Clock,
     streams: Sequence[Stream],
     facts: VideoFacts,
+    segment: int,
     progress: OnProgress | None,
 ) -> Iterator[tuple[int, Part]]:
-    """Measure segment after segment; yields each when it is finished."""
+    """Measure from a segment on; yields each with its number when it is finished."""
     picture_bytes = max(1, facts.width * facts.height * 3)
     most = max(1, min(_BLOCK_TICKS, _BLOCK_BYTES // picture_bytes))
     total = min(clock.end, facts.duration) - clock.start
     begin = clock.time(reader.first) - clock.start
-    current, count = -1, 0
+    current, count = segment - 1, 0
     blocks: list[Part] = []
     block: list[Tick] = []
 
@@ -226,8 +228,7 @@ def _segments(
                 yield current, _merged(blocks, streams)
             # A gap without ticks still has its parts, so that those there are a prefix.
             for empty in range(current + 1, segment):
-                if current >= 0:
-                    yield empty, _merged([_measured([], streams)], streams)
+                yield empty, _merged([_measured([], streams)], streams)
             blocks, current = [], segment
             for stream in streams:
                 stream.reset()

@@ -17,7 +17,7 @@ _SAME_PLACE_IOU = 0.3
 _NEAR_PLACE_IOU = 0.2
 """Overlap that a similarity between loose and strict needs beside it."""
 
-_AS_MANY_TICKS = 0.8
+_AS_MANY_TICKS = 0.9
 _AS_STEADY = 1.5
 _STEADY_FLOOR = 0.1
 """Who has this share of the most ticks counts as seen as often; who moves at most this many times
@@ -83,7 +83,8 @@ def resolve(
     faces = observations.faces
     if faces is not None:
         values = np.full((len(observations.times), len(FACE_COLUMNS)), np.nan, np.float32)
-        size = (int(meta["video"]["width"]), int(meta["video"]["height"])) if len(faces) else (1, 1)
+        video = meta.get("video", {})
+        size = (int(video.get("width", 1)), int(video.get("height", 1)))
         chosen = _choose(faces, focus, thresholds, size)
         values[faces.tick[chosen.rows]] = faces.values[chosen.rows]
         streams["face"] = (FACE_COLUMNS, values)

@@ -38,9 +38,12 @@ def parse_range(text: str) -> tuple[float, float]:
     start_text, dash, end_text = text.replace("–", "-").partition("-")
     if not dash:
         raise SettingsError(f"{text!r} is not a range: write START-END, such as 2:00-2:06.5")
-    start, end = parse_time(start_text), parse_time(end_text)
+    try:
+        start, end = parse_time(start_text), parse_time(end_text)
+    except SettingsError as error:
+        raise SettingsError(f"the range {text!r} cannot be read: {error}") from None
     if end <= start:
-        raise SettingsError(f"the range {text} ends before it starts: write START-END")
+        raise SettingsError(f"the range {text!r} ends before it starts: write START-END")
     return start, end
 
 

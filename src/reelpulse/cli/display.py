@@ -22,12 +22,12 @@ def error_console() -> Console:
     """The console of notes and progress."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, emoji=False, markup=False, highlight=False)
 
 
 def note(text: str) -> None:
     """Print a line on stderr, above any progress bar, and not broken."""
-    error_console().print(text, markup=False, highlight=False, soft_wrap=True)
+    error_console().print(text, soft_wrap=True)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def print_result(result: Result) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
+    console = Console(emoji=False, markup=False, highlight=False)
     summary = result.summary()
     console.print(Text(result.video, style="bold"), soft_wrap=True)
     for label, text in _facts(summary):

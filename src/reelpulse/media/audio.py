@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -54,38 +55,37 @@ def rms(samples: npt.ArrayLike) -> float:
 
 
 class _History:
-    """The last seconds of one rate, by sample number; NaN where there was nothing."""
+    """The last seconds of one rate, by sample number, in runs with nothing between them."""
 
     def __init__(self, rate: int, seconds: float) -> None:
         self.rate, self.length = rate, round(seconds * rate)
-        self.first = 0
-        self.samples: Samples = np.zeros(0, np.float32)
+        self._runs: list[tuple[int, Samples]] = []
 
     def append(self, position: int, new: Samples) -> None:
-        end = self.first + len(self.samples)
-        if not len(self.samples):
-            self.first = end = position
-        if position > end:
-            gap = min(position - end, self.length)
-            self.samples = np.concatenate([self.samples, np.full(gap, np.nan, np.float32)])
-            self.first = position - len(self.samples)
-        elif position < end:
-            new = new[end - position :]
-        self.samples = np.concatenate([self.samples, new])
+        if self._runs:
+            first, samples = self._runs[-1]
+            end = first + len(samples)
+            if position <= end:
+                self._runs[-1] = first, np.concatenate([samples, new[end - position :]])
+                return
+        self._runs.append((position, new))
 
     def forget(self, before: int) -> None:
-        drop = min(max(0, before - self.first), len(self.samples))
-        self.samples, self.first = self.samples[drop:], self.first + drop
+        self._runs = [
+            (max(first, before), samples[max(0, before - first) :])
+            for first, samples in self._runs
+            if first + len(samples) > before
+        ]
 
     def ending(self, time: float) -> Samples:
-        """The samples of the history before a time."""
+        """The samples of the history before a time; NaN where there was nothing."""
         end = round(time * self.rate)
+        start = end - self.length
         out = np.full(self.length, np.nan, np.float32)
-        low = max(end - self.length, self.first)
-        high = min(end, self.first + len(self.samples))
-        if high > low:
-            at_out = low - (end - self.length)
-            out[at_out : at_out + high - low] = self.samples[low - self.first : high - self.first]
+        for first, samples in self._runs:
+            low, high = max(start, first), min(end, first + len(samples))
+            if high > low:
+                out[low - start : high - start] = samples[low - first : high - first]
         return out
 
 
@@ -185,8 +185,10 @@ class SoundReader:
             broken = not resamplers or frame_rate != rate or abs(time - expected) > _JITTER_SECONDS
             if broken:
                 yield from self._drained(resamplers, pending, begin)
-                pending, begin, expected, rate = [], time, time, frame_rate
-                resamplers = [_Resampler(h, rate, time) for h in self._histories]
+                pending, rate = [], frame_rate
+                samples, begin = self._on_grid(samples, time, rate)
+                expected = begin
+                resamplers = [_Resampler(h, rate, begin) for h in self._histories]
             pending.append(samples)
             expected += len(samples) / frame_rate
             if expected - begin >= _CHUNK_SECONDS:
@@ -196,6 +198,18 @@ class SoundReader:
                 pending, begin = [], expected
                 yield expected
         yield from self._drained(resamplers, pending, begin)
+
+    def _on_grid(self, samples: Samples, time: float, rate: int) -> tuple[Samples, float]:
+        """Cut a run's head off up to where input and output samples fall together.
+
+        So a run that begins after a seek is resampled to the same values as one from the start.
+        """
+        steps = [rate // math.gcd(rate, history.rate) for history in self._histories]
+        number = round(time * rate)
+        cut = -number % math.lcm(*steps)
+        if cut >= min(len(samples), _JITTER_SECONDS * rate):
+            return samples, time
+        return samples[cut:], (number + cut) / rate
 
     def _drained(
         self, resamplers: list[_Resampler], pending: list[Samples], begin: float

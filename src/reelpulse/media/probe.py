@@ -17,6 +17,9 @@ from reelpulse.errors import MediaError, at
 log = logging.getLogger(__name__)
 
 _EDGE_BYTES = 1 << 16
+_MOST_SECONDS = 1e6
+_LATE_START_SECONDS = 1.0
+_END_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def probe(path: str | Path) -> VideoFacts:
             size=path.stat().st_size,
             fingerprint=fingerprint(path),
             format=container.format.name,
-            duration=_duration(container) or _scanned_duration(path),
+            duration=_duration(path, container) or _scanned_duration(path),
             start=(container.start_time or 0) / av.time_base,
             video=film is not None,
             width=width,
@@ -177,18 +180,28 @@ def _track_name(stream: Any) -> str:
     return " ".join(part for part in parts if part and part != "und") or f"track {stream.index}"
 
 
-def _duration(container: Any) -> float:
-    stated = container.duration
-    if stated and 0 < stated / av.time_base < 1e6:
-        return float(stated / av.time_base)
-    return 0.0
+def _duration(path: Path, container: Any) -> float:
+    """Seconds that the container states, from its start; 0 where it states none that can be."""
+    stated = (container.duration or 0) / av.time_base
+    start = (container.start_time or 0) / av.time_base
+    if not 0 < stated < _MOST_SECONDS:
+        return 0.0
+    if "matroska" in container.format.name and start >= _LATE_START_SECONDS:
+        # Some writers state where the last frame ends, others how long all lasts.
+        seen = _scanned_duration(path, after=max(start, stated - _END_SECONDS))
+        if seen and abs(start + seen - stated) < abs(seen - stated):
+            return float(stated - start)
+    return float(stated)
 
 
-def _scanned_duration(path: Path) -> float:
-    """Find where the last packet ends, by reading the packets without decoding them."""
-    first, last = math.inf, 0.0
+def _scanned_duration(path: Path, after: float = 0.0) -> float:
+    """Find where the last packet ends, by reading packets from `after` on without decoding."""
+    last = 0.0
     with open_container(path) as container:
+        first = (container.start_time or 0) / av.time_base if after else math.inf
         try:
+            if after:
+                container.seek(int(after * av.time_base), backward=True)
             for packet in container.demux():
                 if packet.pts is not None:
                     time = float(packet.pts * packet.time_base)

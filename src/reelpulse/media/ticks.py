@@ -106,8 +106,8 @@ class TickReader:
         self.warnings: list[str] = []
         self.end = 0.0
         begin = clock.time(first)
-        wants_film = facts.video and (pictures or not facts.sound_tracks)
-        self._film = FrameReader(path, facts, clock, first) if wants_film else None
+        # Without pictures the film's packets still tell where it ends.
+        self._film = FrameReader(path, facts, clock, first, pictures) if facts.video else None
         self._sound = (
             SoundReader(path, facts.start, audio_track, sound, begin)
             if facts.sound_tracks and sound
@@ -183,11 +183,11 @@ class TickReader:
     def _report(self) -> None:
         """Say what was lost, once the file's end was reached."""
         stated = min(self.facts.duration, self.clock.end)
+        damaged = sum(r.damaged for r in (self._film, self._sound) if r is not None)
         if stated - self.end > max(_MOST_MISSING_SECONDS, 0.01 * stated):
             self.warnings.append(
                 f"{self.facts.name}: ends at {clock_text(self.end)}, but states"
                 f" {clock_text(stated)}: it was cut off or is damaged; what decodes was used"
             )
-        damaged = sum(r.damaged for r in (self._film, self._sound) if r is not None)
-        if damaged:
+        elif damaged:
             self.warnings.append(f"{self.facts.name}: {damaged} damaged packets were passed over")

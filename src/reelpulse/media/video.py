@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 _LOOKAHEAD = 64
 """Packets looked ahead at most for the next time on screen; H.264 reorders at most 16."""
 
+_SKIPPERS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vp9"})
+"""Decoders that heed what is set for each packet; dav1d heeds what is set for a later one."""
+
 _SEEK_STEPS_BACK = (0.0, 10.0, 60.0, 600.0)
 """Seconds before the wanted time to seek to, until a picture before it is found."""
 
@@ -72,14 +75,30 @@ class FrameReader:
         When to look.
     first : int
         Index of the first tick.
+    decode : bool
+        False gives no pictures, only the ticks up to where the packets end.
     """
 
-    def __init__(self, path: str | Path, facts: VideoFacts, clock: Clock, first: int = 0) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        facts: VideoFacts,
+        clock: Clock,
+        first: int = 0,
+        decode: bool = True,
+    ) -> None:
         self.path, self.facts, self.clock, self.first = Path(path), facts, clock, first
-        self.end = 0.0
+        self._wants = decode
         self.damaged = 0
         self.decoded = 0
         self._container: Any = None
+        self._last, self._length = -np.inf, 0.0
+        self._guessed = False
+
+    @property
+    def end(self) -> float:
+        """Where the last picture so far leaves the screen, in seconds."""
+        return max(0.0, self._last + self._length) if self.decoded else 0.0
 
     def close(self) -> None:
         """Close the file."""
@@ -88,6 +107,9 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[tuple[int, Picture | None]]:
         """Yield tick index and picture (None before the first) up to where the video ends."""
+        if not self._wants:
+            yield from self._blind()
+            return
         index = self.first
         shown: tuple[Any, Any] | None = None
         for time, frame in self._frames():
@@ -99,6 +121,24 @@ class FrameReader:
             shown = (frame, self._stream.sample_aspect_ratio)
         while self.clock.has(index) and self.clock.time(index) < self.end - EPSILON:
             yield index, Picture(*shown) if shown else None
+            index += 1
+
+    def _blind(self) -> Iterator[tuple[int, None]]:
+        """The ticks alone, from the packets' times."""
+        index = self.first
+        self._seek(self.clock.time(self.first))
+        for packet in packets(self._container, self._stream, self):
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is None or not packet.size:
+                continue
+            self.decoded += 1
+            time = float(stamp * packet.time_base) - self.facts.start
+            self._reach(time, float((packet.duration or 0) * packet.time_base))
+            while self.clock.has(index) and self.clock.time(index) < self._last - EPSILON:
+                yield index, None
+                index += 1
+        while self.clock.has(index) and self.clock.time(index) < self.end - EPSILON:
+            yield index, None
             index += 1
 
     def _frames(self) -> Iterator[tuple[float, Any]]:
@@ -120,6 +160,10 @@ class FrameReader:
 
     def _open(self, begin: float) -> Iterator[tuple[float, Any]]:
         """Open the file at or before `begin` seconds and decode on from there."""
+        self._seek(begin)
+        return self._decode(self._stream)
+
+    def _seek(self, begin: float) -> None:
         self.close()
         self._container = open_container(self.path)
         stream = video_stream(self._container)
@@ -133,12 +177,15 @@ class FrameReader:
                 self._container.seek(target, stream=stream, backward=True)
             except av.error.FFmpegError as error:
                 log.debug("%s: cannot seek to %.1f s: %s", self.path, begin, error)
-        return self._decode(stream)
 
     def _decode(self, stream: Any) -> Iterator[tuple[float, Any]]:
         last = -np.inf
+        # AVI keeps the order of decoding alone, and FFmpeg's guess of the times on screen fails
+        # where frames are reordered deeply: there a frame is on screen as it comes out.
+        independent = bool(stream.codec_context.codec.intra_only)
+        self._guessed = self.facts.format == "avi" and not independent
         for frame in decoded(stream, self._needed(stream), self):
-            stamp = frame.pts if frame.pts is not None else frame.dts
+            stamp = frame.dts if self._guessed or frame.pts is None else frame.pts
             if stamp is None:
                 time = last + 1 / (self.facts.rate or 25.0) if last > -np.inf else 0.0
             else:
@@ -147,31 +194,35 @@ class FrameReader:
                 continue
             last = time
             self.decoded += 1
-            length = float((frame.duration or 0) * frame.time_base)
-            self.end = max(self.end, time + (length or 1 / (self.facts.rate or 25.0)))
+            self._reach(time, float((frame.duration or 0) * frame.time_base))
             yield time, frame
+
+    def _reach(self, time: float, length: float) -> None:
+        """Note that a picture comes on screen, decoded or not.
+
+        With reordering a frame's stated length may be that of another; none is taken to stay for
+        longer than frames do on average.
+        """
+        if time > self._last:
+            usual = 1 / (self.facts.rate or 25.0)
+            self._last, self._length = time, min(length or usual, usual)
 
     def _needed(self, stream: Any) -> Iterator[Any]:
         """Pass packets on to the decoder, told which of them it may skip."""
         context = stream.codec_context
         independent = bool(context.codec.intra_only)
+        skips = context.name in _SKIPPERS
         skipping = False
         for packet, needed in self._marked(stream):
-            if not needed and independent:
-                self._extend(packet)
-                continue
-            if skipping == needed:
+            if not needed:
+                time = float(packet.pts * packet.time_base) - self.facts.start
+                self._reach(time, float((packet.duration or 0) * packet.time_base))
+                if independent:
+                    continue
+            if skips and skipping == needed:
                 context.skip_frame = "DEFAULT" if needed else "NONREF"
                 skipping = not needed
-            if not needed:
-                self._extend(packet)
             yield packet
-
-    def _extend(self, packet: Any) -> None:
-        """A picture that is not decoded still takes its time on screen."""
-        time = float(packet.pts * packet.time_base) - self.facts.start
-        length = float((packet.duration or 0) * packet.time_base)
-        self.end = max(self.end, time + (length or 1 / (self.facts.rate or 25.0)))
 
     def _marked(self, stream: Any) -> Iterator[tuple[Any, bool]]:
         """Say of each packet whether a tick falls between its time on screen and the next.
@@ -190,7 +241,7 @@ class FrameReader:
             flushing = not packet.size
             while waiting:
                 head = waiting[0]
-                if head.pts is None or not head.size:
+                if head.pts is None or not head.size or self._guessed:
                     needed = True
                 else:
                     place = bisect_right(stamps, head.pts)

@@ -14,6 +14,7 @@ from reelpulse.moments.tension import tension_parts
 from reelpulse.settings import MomentSettings, changed
 from reelpulse.timeline import Moment, Timeline, load_timeline
 
+_NOTHING = 1e-6
 _EXIT = 0.5
 """A moment goes on while the score stays above this share of its peak."""
 
@@ -85,7 +86,7 @@ def spans(
     """
     found: list[Span] = []
     for tick in np.argsort(-score, kind="stable"):
-        if score[tick] < settings.min_score or len(found) == settings.top:
+        if score[tick] < max(settings.min_score, _NOTHING) or len(found) == settings.top:
             break
         low, high = _room(found, float(times[tick]), bounds)
         if not low <= times[tick] <= high:

@@ -42,7 +42,7 @@ def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> 
             loud = float(np.nanmax(timeline.column("loudness")[around]))
             text = f"loudness ×{_short(loud / max(usual, SILENCE))}"
         elif part == "expression":
-            text = _turn(timeline, around, start)
+            text = _turn(timeline, around, start, shares)
         else:
             values = timeline.column(part)[around]
             far = float(values[np.nanargmax(np.abs(values - usual))])
@@ -55,12 +55,13 @@ def _short(ratio: float) -> str:
     return f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
 
 
-def _turn(timeline: Timeline, around: np.ndarray, start: float) -> str:
-    """The leading emotion before the moment and at its peak."""
+def _turn(timeline: Timeline, around: np.ndarray, start: float, shares: np.ndarray) -> str:
+    """The leading emotion before the moment, and where the expression is farthest from usual."""
     emotions = timeline.select(EMOTIONS).values
     before = (timeline.times >= start - _BEFORE_SECONDS) & (timeline.times < start + 0.5)
     usual = _leading(emotions[before]) or _leading(emotions)
-    now = _leading(emotions[around]) or usual
+    seen = np.flatnonzero(around & np.isfinite(emotions).all(axis=1))
+    now = _leading(emotions[seen[[np.argmax(shares[seen])]]]) if len(seen) else usual
     return f"{usual} → {now}" if usual != now else f"stronger {now}"
 
 

@@ -17,6 +17,9 @@ from reelpulse.timeline.observations import Block, Faces, Observations
 FORMAT = "reelpulse timeline"
 VERSION = 1
 
+_DAMAGE = (KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError, OverflowError)
+"""What h5py and JSON raise on a file whose inside is not what it should be."""
+
 
 def write_timeline(
     path: str | Path, timeline: Timeline, observations: Observations, *, forget_faces: bool = False
@@ -156,14 +159,20 @@ class _Opened:
             raise DataError(
                 at(self.path, "is not an HDF5 file or is damaged; analyse the video again")
             ) from None
-        form, version = self.file.attrs.get("format"), self.file.attrs.get("version", 0)
-        if form != FORMAT:
-            self.file.close()
+        try:
+            self._check()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self.file
+
+    def _check(self) -> None:
+        if self.file.attrs.get("format") != FORMAT:
             raise DataError(
                 at(self.path, "is an HDF5 file, but not one that reelpulse analyze wrote")
             )
+        version = int(self.file.attrs["version"])
         if version > VERSION:
-            self.file.close()
             raise DataError(
                 at(
                     self.path,
@@ -171,14 +180,14 @@ class _Opened:
                     f" {VERSION}); upgrade with `pip install -U reelpulse`",
                 )
             )
-        return self.file
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         self.file.close()
-        if isinstance(error, (KeyError, ValueError, OSError, TypeError)):
-            raise DataError(
-                at(self.path, f"is damaged ({error}); analyse the video again")
-            ) from error
+        if isinstance(error, _DAMAGE) or (
+            isinstance(error, DataError) and str(self.path) not in str(error)
+        ):
+            problem = f"is damaged ({error}); analyse the video again"
+            raise DataError(at(self.path, problem)) from error
 
 
 def _dumps(value: Any) -> str:
