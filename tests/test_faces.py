@@ -58,8 +58,11 @@ def test_noise_on_the_points_moves_the_fit_little() -> None:
 
 
 def dots(points: np.ndarray, size: tuple[int, int], radius: float) -> np.ndarray:
-    """A black picture with a soft white dot at each point, one colour or another."""
-    rows, columns = np.mgrid[: size[1], : size[0]]
+    """A black picture with a soft dot at each point, of one colour or another.
+
+    Pixel 0 reaches from 0 to 1, as in boxes.
+    """
+    rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
     image = np.zeros((size[1], size[0], 3))
     for number, (x, y) in enumerate(points):
         light = 255 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
@@ -88,7 +91,7 @@ def test_the_five_points_fall_on_the_template(degrees: float, side: int, scale: 
     assert out.dtype == np.uint8
     assert out.shape[0] == out.shape[1] >= side
     for number, place in enumerate(ARCFACE_TEMPLATE):
-        assert found_near(out, place, number % 3) == pytest.approx(place, abs=0.015)
+        assert found_near(out, place, number % 3) == pytest.approx(place, abs=0.01)
 
 
 def test_a_face_at_the_border_keeps_its_place_and_the_edge_goes_on() -> None:
@@ -98,7 +101,7 @@ def test_a_face_at_the_border_keeps_its_place_and_the_edge_goes_on() -> None:
     bright = np.where(out > 75, out, 0)
     for number in (1, 2):  # the others lie outside the picture
         place = ARCFACE_TEMPLATE[number]
-        assert found_near(bright, place, number % 3) == pytest.approx(place, abs=0.015)
+        assert found_near(bright, place, number % 3) == pytest.approx(place, abs=0.01)
     assert out.min() >= 55, "what lies outside repeats the edge"
 
 
@@ -109,7 +112,7 @@ def test_two_points_are_enough() -> None:
     out = crop(image, Face(np.array([0, 0, 9, 9.0]), 1, points), CropSpec("points"))
     for number in (0, 1):
         place = ARCFACE_TEMPLATE[number]
-        assert found_near(out, place, number % 3) == pytest.approx(place, abs=0.015)
+        assert found_near(out, place, number % 3) == pytest.approx(place, abs=0.01)
 
 
 @pytest.mark.parametrize("known", [0, 1])

@@ -246,7 +246,15 @@ class _Job:
                 streams.append(stream)
             if stored:
                 log.info("%s: %s had other settings; measured anew", self.target.name, name)
+        if streams and not any(self._can_measure(stream) for stream in streams):
+            wanted = ", ".join(self.settings.stream)
+            lacks = "sound" if self.facts.video else "video stream"
+            raise MediaError(at(self.video, f"has no {lacks}: nothing to measure {wanted} from"))
         return streams, focus
+
+    def _can_measure(self, stream: Stream) -> bool:
+        heard = bool(stream.sound) and bool(self.facts.sound_tracks)
+        return heard or (stream.wants_pictures and self.facts.video)
 
     def _focus(self, observations: Observations) -> Focus:
         """The focus for faces measured before, by the models that measured them."""

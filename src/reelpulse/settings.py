@@ -128,7 +128,7 @@ def _coerced(name: str, hint: Any, value: Any) -> Any:
     kind = plain_kind(hint)
     if kind is tuple:
         items = [value] if isinstance(value, (str, Path)) else value
-        if isinstance(items, (list, tuple)):
+        if isinstance(items, (list, tuple)) and all(isinstance(i, (str, Path)) for i in items):
             return tuple(str(item) for item in items)
     elif kind is str and isinstance(value, (str, Path)):
         return str(value)
@@ -136,7 +136,7 @@ def _coerced(name: str, hint: Any, value: Any) -> Any:
         return float(value)
     elif type(value) is kind:
         return value
-    wanted = "a list" if kind is tuple else f"{kind.__name__}"
+    wanted = "a list of texts" if kind is tuple else f"{kind.__name__}"
     raise SettingsError(f"setting `{name}` wants {wanted}, not {value!r}")
 
 

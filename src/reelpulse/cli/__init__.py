@@ -50,8 +50,5 @@ def main() -> None:
     except ReelpulseError as error:
         typer.echo(f"error: {error}", err=True)
         raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on from the last finished minute", err=True)
-        raise SystemExit(130) from None
     except BrokenPipeError:
         raise SystemExit(1) from None

@@ -25,7 +25,7 @@ def analyze(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
 ) -> None:
-    r"""Measure videos, follow one person, find the funny moments.
+    """Measure videos, follow one person, find the funny moments.
 
     Leaves NAME.h5 (the timeline), NAME.moments.json and NAME.csv in the output folder. What was
     measured before with the same settings is not measured again; a stopped run goes on where it
@@ -35,22 +35,26 @@ def analyze(
     reelpulse analyze stream.mp4 -o out/
     reelpulse analyze *.mp4 -o out/ --person me.jpg --person me2.jpg
     reelpulse analyze clip.mp4 --range 2:00-2:06.5 --ticks 15
-    """
+    """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.batch import analyze_many
     from reelpulse.cli.display import measuring, note, print_result
 
     results = []
-    with measuring(quiet=quiet or json) as progress:
-        for result in analyze_many(videos, out, settings, moment_settings, progress=progress):
-            results.append(result)
-            if result.error is not None:
-                note(f"error: {result.error}")
-                continue
-            for warning in result.summary()["warnings"]:
-                note(f"warning: {warning}")
-            if not json:
-                print_result(result)
+    try:
+        with measuring(quiet=quiet or json) as progress:
+            for result in analyze_many(videos, out, settings, moment_settings, progress=progress):
+                results.append(result)
+                if result.error is not None:
+                    note(f"error: {result.error}")
+                    continue
+                for warning in result.summary()["warnings"]:
+                    note(f"warning: {warning}")
+                if not json:
+                    print_result(result)
+    except KeyboardInterrupt:
+        note("stopped; the same command goes on from the last finished minute")
+        raise typer.Exit(130) from None
     if json:
         from json import dumps
 

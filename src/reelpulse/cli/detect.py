@@ -22,14 +22,14 @@ def detect(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
 ) -> None:
-    r"""Find the moments again, with other settings, without touching the video.
+    """Find the moments again, with other settings, without touching the video.
 
     Rewrites NAME.moments.json beside the timeline.
 
     \b
     reelpulse detect out/stream.h5 --top 10
     reelpulse detect out/stream.h5 --min-score 0.4 --pre-roll 8
-    """
+    """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.batch import Result, detect_again
     from reelpulse.cli.display import note, print_result

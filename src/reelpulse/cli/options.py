@@ -80,6 +80,8 @@ def with_settings(*groups: Settings) -> Callable[[Callable[..., None]], Callable
 def _parameter(item: Field[Any], hint: Any) -> inspect.Parameter:
     kind = plain_kind(hint)
     flag = "--" + item.name.replace("_", "-")
+    if kind is bool:
+        flag += "/--no-" + flag.removeprefix("--")
     annotation: Any = list[str] if kind is tuple else kind | None
     option = typer.Option(
         flag,

@@ -200,12 +200,13 @@ class FrameReader:
     def _reach(self, time: float, length: float) -> None:
         """Note that a picture comes on screen, decoded or not.
 
-        With reordering a frame's stated length may be that of another; none is taken to stay for
-        longer than frames do on average.
+        With reordering a frame's stated length may be that of another: it is believed where it
+        does not lead beyond the end that the file states, and else taken for the average.
         """
         if time > self._last:
             usual = 1 / (self.facts.rate or 25.0)
-            self._last, self._length = time, min(length or usual, usual)
+            believed = 0 < length <= max(usual, self.facts.duration - time + EPSILON)
+            self._last, self._length = time, length if believed else usual
 
     def _needed(self, stream: Any) -> Iterator[Any]:
         """Pass packets on to the decoder, told which of them it may skip."""
