@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -126,6 +127,9 @@ def run(
     from reelpulse import cli
 
     monkeypatch.chdir(tmp_path)
+    notes = logging.getLogger("reelpulse")
+    for name in ("handlers", "level", "propagate"):  # what the command sets, put back afterwards
+        monkeypatch.setattr(notes, name, getattr(notes, name))
 
     def command(*arguments: Any) -> Ran:
         monkeypatch.setattr(sys, "argv", ["reelpulse", *map(str, arguments)])

@@ -173,6 +173,29 @@ def test_tracks_of_different_segments_are_joined_by_embedding() -> None:
     assert timeline.meta["person"]["people"] == 2
 
 
+NOT_ASKED = np.full(len(vector(0)), np.nan)
+"""In place of an embedding where the face was plainly that of the tick before."""
+
+
+def test_ticks_that_were_not_embedded_are_passed_over() -> None:
+    rows = track(0, [0], LEFT, vector(0)) + track(0, range(1, 5), LEFT, NOT_ASKED)
+    rows += track(1, [5], RIGHT, vector(0, 0.9)) + track(1, range(6, 8), RIGHT, NOT_ASKED)
+    rows += track(2, range(8, 11), LEFT, unlike(1))
+    assert tracks_at(follow(rows, 11)) == [0] * 5 + [1] * 3 + [None] * 3
+    assert tracks_at(follow(rows, 11, photos=[vector(0)])) == [0] * 5 + [1] * 3 + [None] * 3
+    nobody = track(0, range(5), LEFT, NOT_ASKED)
+    assert tracks_at(follow(nobody, 5)) == [0] * 5
+    assert tracks_at(follow(nobody, 5, photos=[vector(0)])) == [None] * 5
+
+
+@pytest.mark.parametrize("photos", [[], [vector(0)]], ids=["most seen", "photo"])
+def test_who_comes_into_the_region_is_known_from_before(photos: list[np.ndarray]) -> None:
+    rows = track(0, [0], LEFT, vector(0)) + track(0, range(1, 5), RIGHT, NOT_ASKED)
+    rows += track(1, [5], LEFT, vector(0)) + track(1, range(6, 9), RIGHT, NOT_ASKED)
+    timeline = follow(rows, 9, photos=photos, region=Region(140, 0, 60, 100))
+    assert tracks_at(timeline) == [None, 0, 0, 0, 0, None, 1, 1, 1]
+
+
 def test_without_embeddings_tracks_are_joined_by_position() -> None:
     rows = track(0, range(4), LEFT) + track(1, range(4, 8), (13, 31, 20, 20))
     rows += track(2, range(8, 11), RIGHT)

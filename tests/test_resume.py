@@ -249,7 +249,6 @@ def test_other_settings_start_anew_and_say_so(
 ) -> None:
     stopped(video, tmp_path / "out", 100)
     Scripted.seen.clear()
-    logging.getLogger("reelpulse").propagate = True
     with caplog.at_level(logging.INFO, "reelpulse"):
         again(video, tmp_path / "out", **other)
     said = [line for line in caplog.messages if "stream" in line and "settings" in line]

@@ -215,6 +215,34 @@ def test_a_track_is_split_where_the_embedding_says_somebody_else() -> None:
     assert len(set(faces_of(script, identity=False).track.tolist())) == 1
 
 
+def textured(number: int, seed: int) -> np.ndarray:
+    """A picture with something on it, that says its number to a `FakeDetector`."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (10, 20, 3), np.uint8)
+    image = np.repeat(np.repeat(coarse, 10, axis=0), 10, axis=1)
+    image[0, 0, 0] = number
+    return image
+
+
+def test_a_face_that_looks_the_same_is_embedded_every_two_seconds_at_least() -> None:
+    stream = FaceStream(FakeDetector([[face(50, size=60)]]), FakeEmotion(), FakeIdentity())
+    table = stream.process([tick(i, image=textured(0, 1)) for i in range(30)])
+    assert table.tick.tolist() == list(range(30))
+    known = np.isfinite(table.embedding).all(axis=1)
+    assert known[0]
+    assert np.diff(np.flatnonzero(known), append=30).max() <= 4
+    np.testing.assert_allclose(np.linalg.norm(table.embedding[known], axis=1), 1, atol=1e-3)
+    assert np.isnan(table.embedding[~known]).all()
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_a_cut_to_somebody_in_the_same_place_splits_the_track_at_once(cut: int) -> None:
+    script = [[face(50, size=60)], [face(50, size=60, person=1)]]
+    stream = FaceStream(FakeDetector(script), FakeEmotion(), FakeIdentity())
+    shown = [int(number >= cut) for number in range(8)]
+    table = stream.process([tick(i, image=textured(k, k)) for i, k in enumerate(shown)])
+    assert (np.diff(table.track) != 0).tolist() == (np.diff(shown) != 0).tolist()
+
+
 def test_two_people_who_change_places_keep_their_own_tracks_apart() -> None:
     script = [[face(20), face(100, person=1)], [face(20, person=1), face(100)]]
     table = faces_of(script)

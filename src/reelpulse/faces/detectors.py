@@ -199,6 +199,8 @@ class Mtcnn:
     def __call__(self, image: Image) -> list[Face]:
         """Find faces; see `Detector`."""
         small, factor = shrink(image, self._size)
+        if min(small.shape[:2]) < self._model.min_face_size:
+            return []  # its pyramid would have no step, which it does not expect
         boxes, scores, points = self._model.detect(np.ascontiguousarray(small), landmarks=True)
         if boxes is None:
             return []

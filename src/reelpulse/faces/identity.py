@@ -18,6 +18,9 @@ from reelpulse.files import digest
 
 Embeddings = npt.NDArray[np.float32]
 
+_BACKGROUND = 3.0
+"""In a photo, a face this many times smaller than the largest is one in the background."""
+
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 
@@ -203,6 +206,8 @@ def embed_photos(paths: Sequence[str | Path], detector: Detector, identity: Iden
         sure = [face for face in faces if face.score >= detector.strict] or faces[:1]
         if not sure:
             raise PersonError(at(path, "shows no face; give a photo that does, from the front"))
+        largest = max(face.size for face in sure)
+        sure = [face for face in sure if face.size * _BACKGROUND > largest]
         if len(sure) > 1:
             raise PersonError(
                 at(path, f"shows {len(sure)} faces; cut it so that only the person's own is left")
