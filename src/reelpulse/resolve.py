@@ -126,6 +126,7 @@ def join_tracks(faces: Faces, rows: npt.NDArray[np.int64], thresholds: Threshold
         Most ticks first.
     """
     by_embedding = faces.embedding.shape[1] > 0
+    sums = _embedding_sums(faces)
     order = rows[np.argsort(faces.track[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(faces.track[order], prepend=-1))
     groups = sorted(np.split(order, starts[1:]) if len(order) else [], key=len, reverse=True)
@@ -136,7 +137,7 @@ def join_tracks(faces: Faces, rows: npt.NDArray[np.int64], thresholds: Threshold
         track = Person(
             [int(faces.track[group[0]])],
             set(faces.tick[group].tolist()),
-            np.nansum(faces.embedding[group].astype(np.float64), axis=0),
+            sums[faces.track[group[0]]].copy(),
             np.median(faces.box[group], axis=0),
             bool((faces.score[group] >= thresholds.sure_score).any()),
         )
@@ -163,6 +164,14 @@ def join_tracks(faces: Faces, rows: npt.NDArray[np.int64], thresholds: Threshold
             people.append(track)
         means[index], boxes[index] = people[index].mean, people[index].box
     return sorted(people, key=lambda person: -len(person.ticks))
+
+
+def _embedding_sums(faces: Faces) -> npt.NDArray[np.float64]:
+    """Each track's embeddings added up, over all its faces: who enters a region is known before."""
+    tracks = int(faces.track.max()) + 1 if len(faces) else 0
+    sums = np.zeros((tracks, faces.embedding.shape[1]))
+    np.add.at(sums, faces.track, np.nan_to_num(faces.embedding.astype(np.float64)))
+    return sums
 
 
 def _iou(boxes: npt.NDArray[np.float64], box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -212,6 +221,7 @@ def _by_photo(
     person all of whose tracks were joined: a turned head goes with its person.
     """
     photos = focus.photos.astype(np.float64)
+    sums = _embedding_sums(faces)
     track_rows = {
         int(track): rows[faces.track[rows] == track] for track in np.unique(faces.track[rows])
     }
@@ -220,8 +230,8 @@ def _by_photo(
     for person in people:
         whole = float((photos @ person.mean).max())
         for track in person.tracks:
-            total = np.nansum(faces.embedding[track_rows[track]].astype(np.float64), axis=0)
-            own = float((photos @ (total / max(float(np.linalg.norm(total)), 1e-9))).max())
+            length = max(float(np.linalg.norm(sums[track])), 1e-9)
+            own = float((photos @ sums[track]).max()) / length
             best = max(best, own)
             alike = max(own, whole)
             if alike >= thresholds.loose:

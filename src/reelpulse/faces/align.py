@@ -26,9 +26,6 @@ ARCFACE_TEMPLATE = (
 )
 """The five points in the 112-pixel crop of ArcFace (Deng et al. 2019), in shares of the crop."""
 
-_MOST_NATIVE = 4
-"""A crop is taken at the face's own resolution, up to this multiple of what the model wants."""
-
 
 @dataclass(frozen=True)
 class CropSpec:
@@ -94,8 +91,7 @@ def similarity(
 def crop(image: Image, face: Face, spec: CropSpec) -> Image:
     """Cut a face out of a picture, as RGB uint8 and square, with edges repeated outside.
 
-    The crop keeps the face's own resolution up to four times `spec.side`, so that whoever scales it
-    to the model's size can average pixels instead of dropping them.
+    A large face is averaged down to between one and two times `spec.side`, never sampled.
     """
     known = np.isfinite(face.points).all(axis=1)
     if spec.geometry == "points" and known.sum() >= 2:
@@ -106,17 +102,22 @@ def crop(image: Image, face: Face, spec: CropSpec) -> Image:
         span = np.maximum(face.box[2:] * (1 + 2 * spec.margin), 1.0)
         matrix = np.column_stack([np.diag(1 / span), -low / span])
         native = float(span.max())
-    multiple = int(np.clip(np.ceil(native / spec.side), 1, _MOST_NATIVE))
-    side = spec.side * multiple
+    shrink = max(1, int(native // spec.side))
+    side = spec.side * (2 if native / shrink > spec.side else 1)
     # Pixel centres: unit coordinates u lie at pixel u * side - 1/2.
     scaled = matrix * side
     scaled[:, 2] += scaled[:, :2] @ np.array([0.5, 0.5]) - 0.5
     part, shift = _part(image, scaled, side)
     scaled[:, 2] += scaled[:, :2] @ shift
-    flags = cv2.INTER_LINEAR
-    warped = cv2.warpAffine(
-        part, scaled, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
+    if shrink > 1:
+        height, width = part.shape[:2]
+        size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+        ratio = np.array([width / size[0], height / size[1]])
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), np.uint8)
+        scaled[:, 2] += scaled[:, :2] @ (ratio / 2 - 0.5)
+        scaled[:, :2] *= ratio
+    edges = cv2.BORDER_REPLICATE
+    warped = cv2.warpAffine(part, scaled, (side, side), flags=cv2.INTER_LINEAR, borderMode=edges)
     return np.asarray(warped, np.uint8)
 
 

@@ -73,7 +73,10 @@ class EmotionModel:
         self._order = [described["outputs"].index(name) for name in FACE_COLUMNS]
         fixed = self._input.shape[0]
         self._batch = fixed if isinstance(fixed, int) else BATCH
-        self.crop = CropSpec.from_metadata(described.get("crop", {}), self._height)
+        try:
+            self.crop = CropSpec.from_metadata(described.get("crop", {}), self._height)
+        except (ModelError, TypeError, ValueError) as error:
+            raise ModelError(at(path, str(error))) from None
         self.settings: dict[str, Any] = {"emotion": name, "checksum": model.checksum}
 
     def _check(self, path: Path, described: dict[str, Any]) -> None:
@@ -81,13 +84,16 @@ class EmotionModel:
         if described.get("kind", "face_emotion") != "face_emotion":
             raise ModelError(at(path, f"is a model of {described['kind']}, not of face emotion"))
         try:
-            channels = 1 if described["input"]["colour"] == "grey" else 3
-            expected = [channels, *described["input"]["size"]]
+            channels = {"grey": 1, "rgb": 3}[described["input"]["colour"]]
+            height, width = (int(side) for side in described["input"]["size"])
+            mean, std = (np.array(described["input"][k], float) for k in ("mean", "std"))
             names = list(described["outputs"])
-        except (KeyError, TypeError):
-            raise ModelError(
-                at(path, "describes itself incompletely: no input or outputs")
-            ) from None
+            sound = mean.shape == std.shape and mean.shape in ((1,), (channels,)) and min(std) > 0
+        except (KeyError, TypeError, ValueError):
+            sound = False
+        if not sound:
+            raise ModelError(at(path, "does not say rightly what input and outputs it has"))
+        expected = [channels, height, width]
         shape = list(self._input.shape)
         fits = len(shape) == 4 and all(
             not isinstance(have, int) or have == want
@@ -138,10 +144,12 @@ class EmotionModel:
         picture: npt.NDArray[Any] = np.ascontiguousarray(crop)
         if self._grey:
             picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        shrinks = picture.shape[0] > self._height
-        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        if picture.shape[:2] != (self._height, self._width):
-            picture = cv2.resize(picture, (self._width, self._height), interpolation=method)
+        # Averaged where it shrinks, in either direction; enlarged where it must grow.
+        size = (min(picture.shape[1], self._width), min(picture.shape[0], self._height))
+        if size != picture.shape[1::-1]:
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        if size != (self._width, self._height):
+            picture = cv2.resize(picture, (self._width, self._height))
         values = picture.astype(np.float32).reshape(self._height, self._width, -1) / 255
         return np.ascontiguousarray(((values - self._mean) / self._std).transpose(2, 0, 1))
 

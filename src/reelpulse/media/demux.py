@@ -11,9 +11,6 @@ import av.error
 
 log = logging.getLogger(__name__)
 
-_WRAP = 1 << 33
-"""MPEG transport streams count 90 kHz in 33 bits: the count starts over after 26.5 hours."""
-
 _JUMP_SECONDS = 10.0
 """A step back this long is a new start of the recorder's clock, not a reordered frame."""
 
@@ -28,8 +25,9 @@ class _Counts(Protocol):
 def packets(container: Any, stream: Any, counts: _Counts) -> Iterator[Any]:
     """Packets of one stream in decoding order; the last has no data and flushes the decoder.
 
-    Their times are made to go on where the 33-bit count wraps or a recorder's clock starts anew.
-    Damaged stretches are passed over and counted.
+    Their times are made to go on where a recorder's clock starts anew; where the 33-bit count of a
+    transport stream wraps, FFmpeg has done so already. Damaged stretches are passed over and
+    counted.
     """
     offset, latest, step = 0, None, 0
     demuxer, errors = container.demux(stream), 0
@@ -53,16 +51,12 @@ def packets(container: Any, stream: Any, counts: _Counts) -> Iterator[Any]:
         if stamp is not None and packet.size:
             base = packet.time_base
             if latest is not None and (latest - stamp - offset) * base > _JUMP_SECONDS:
-                back = latest - stamp - offset
-                if stream.container.format.name == "mpegts" and back > _WRAP // 2:
-                    offset += _WRAP
-                else:
-                    offset += back + step
-                    log.warning(
-                        "the recording's clock starts anew at %.1f s: what follows is put after"
-                        " what came before",
-                        float(latest * base),
-                    )
+                offset = latest - stamp + step
+                log.warning(
+                    "the recording's clock starts anew at %.1f s: what follows is put after what"
+                    " came before",
+                    float(latest * base),
+                )
             if latest is None or stamp + offset > latest:
                 latest = stamp + offset
             step = packet.duration or step
