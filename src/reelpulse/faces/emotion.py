@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 EMOTION_PREFERENCE = ("enet_b0_8_va_mtl", "builtin")
 """Best first, for `auto`."""
 
-BATCH = 32
+BATCH = 8
+"""Faces a run of the network: more are no faster a face, and keep the memory of their activations."""
 
 _HSEMOTION: dict[str, Any] = {
     "outputs": list(FACE_COLUMNS),

@@ -73,7 +73,9 @@ def load_face_models(settings: AnalyzeSettings) -> tuple[Detector, EmotionModel,
     identity = None if names["identity"] == "none" else load_identity(names["identity"])
     return (
         load_detector(names["detector"], settings.detect_size),
-        load_emotion(names["emotion"], threads=min(_MOST_THREADS, os.cpu_count() or 1)),
+        load_emotion(
+            names["emotion"], threads=max(1, min(_MOST_THREADS, (os.cpu_count() or 1) // 2))
+        ),
         identity,
     )
 
