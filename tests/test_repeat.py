@@ -171,3 +171,15 @@ def test_nothing_is_kept_without_a_folder(
     timeline = reelpulse.analyze(video, **SETTINGS)
     assert len(timeline) == 12
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_file_that_forgot_its_faces_still_knows_who_was_followed(
+    test_data: Path, test_models: Path, tmp_path: Path
+) -> None:
+    clip = test_data / "faces" / "face_recognition_short_hamilton_clip.mp4"
+    known = reelpulse.analyze(clip, out=tmp_path / "known")
+    forgot = reelpulse.analyze(clip, out=tmp_path / "forgot", forget_faces=True)
+    np.testing.assert_array_equal(known.values, forgot.values)
+    again = reelpulse.analyze(clip, out=tmp_path / "forgot")
+    np.testing.assert_array_equal(known.values, again.values)
+    assert again.meta["person"]["people"] == known.meta["person"]["people"]

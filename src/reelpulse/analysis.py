@@ -16,7 +16,7 @@ from reelpulse.errors import DataError, MediaError, PersonError, SettingsError, 
 from reelpulse.faces.identity import embed_photos
 from reelpulse.measure import OnProgress, Parts, measure, remove_parts
 from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, probe
-from reelpulse.resolve import Thresholds, resolve
+from reelpulse.resolve import Thresholds, people_as_tracks, resolve
 from reelpulse.settings import AnalyzeSettings, as_dict, changed
 from reelpulse.streams import STREAMS, FaceStream, Stream
 from reelpulse.streams.choice import load_face_models, load_measured_with, still_good
@@ -211,9 +211,11 @@ class _Job:
             observations = self._measure([face], observations, progress)
             timeline = self._resolve(observations, focus)
         if keep:
-            write_timeline(
-                self.target, timeline, observations, forget_faces=self.settings.forget_faces
-            )
+            forget = self.settings.forget_faces
+            if forget and observations.faces is not None:
+                known = people_as_tracks(observations.faces, self._thresholds(observations))
+                observations = replace(observations, faces=known)
+            write_timeline(self.target, timeline, observations, forget_faces=forget)
             remove_parts(_parts_folder(self.target))
             timeline.meta["file"] = str(self.target)
         return timeline
@@ -321,18 +323,23 @@ class _Job:
         }
         return new
 
+    @staticmethod
+    def _thresholds(observations: Observations) -> Thresholds:
+        """What is sure and what is alike, by the models that measured."""
+        measured, faces = observations.face_settings, observations.faces
+        if not measured or faces is None:
+            return Thresholds()
+        identity = measured["identity"]
+        return Thresholds(
+            sure_score=measured["strict"],
+            strict=identity.get("strict", Thresholds.strict),
+            loose=identity.get("loose", Thresholds.loose),
+            joined=identity["identity"] != "none" and not faces.embedding.shape[1],
+        )
+
     def _resolve(self, observations: Observations, focus: Focus) -> Timeline:
         measured = observations.face_settings
-        thresholds = Thresholds()
-        if measured:
-            identity = measured["identity"]
-            thresholds = replace(
-                thresholds,
-                sure_score=measured["strict"],
-                strict=identity.get("strict", thresholds.strict),
-                loose=identity.get("loose", thresholds.loose),
-            )
-        timeline = resolve(observations, focus, thresholds)
+        timeline = resolve(observations, focus, self._thresholds(observations))
         meta = timeline.meta
         meta["settings"] = as_dict(self.settings)
         meta["models"] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,11 +42,15 @@ class Person:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Of the detector and the identity model that measured."""
+    """Of the detector and the identity model that measured.
+
+    `joined` says that tracks are people already, as in a file that forgot its faces.
+    """
 
     sure_score: float = 0.0
     strict: float = 0.5
     loose: float = 0.3
+    joined: bool = False
 
 
 @dataclass
@@ -142,7 +146,9 @@ def join_tracks(faces: Faces, rows: npt.NDArray[np.int64], thresholds: Threshold
             bool((faces.score[group] >= thresholds.sure_score).any()),
         )
         overlap = _iou(boxes[: len(people)], track.box)
-        if by_embedding:
+        if thresholds.joined:
+            alike, fits = overlap, np.zeros(len(people), bool)
+        elif by_embedding:
             alike = means[: len(people)] @ track.mean
             fits = (alike >= thresholds.strict) | (
                 (alike >= thresholds.loose) & (overlap >= _NEAR_PLACE_IOU)
@@ -164,6 +170,14 @@ def join_tracks(faces: Faces, rows: npt.NDArray[np.int64], thresholds: Threshold
             people.append(track)
         means[index], boxes[index] = people[index].mean, people[index].box
     return sorted(people, key=lambda person: -len(person.ticks))
+
+
+def people_as_tracks(faces: Faces, thresholds: Thresholds) -> Faces:
+    """Number the tracks by person, so that who is who outlives the embeddings."""
+    numbers = np.zeros(int(faces.track.max()) + 1 if len(faces) else 0, np.int32)
+    for number, person in enumerate(join_tracks(faces, np.arange(len(faces)), thresholds)):
+        numbers[person.tracks] = number
+    return replace(faces, track=numbers[faces.track])
 
 
 def _embedding_sums(faces: Faces) -> npt.NDArray[np.float64]:
