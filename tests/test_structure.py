@@ -19,7 +19,17 @@ SOURCE = Path(reelpulse.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
     *("errors", "files", "times", "settings", "hub", "media", "timeline", "learn", "faces"),
-    *("speech", "genre", "streams", "measure", "resolve", "analysis", "moments", "library"),
+    *(
+        "speech",
+        "genre",
+        "streams",
+        "measure",
+        "resolve",
+        "outputs",
+        "analysis",
+        "moments",
+        "library",
+    ),
     *("collect", "export", "batch", "live", "cluster", "web", "demo", "cli"),
 )
 """From the top down: a file imports only from its own room and those before it."""

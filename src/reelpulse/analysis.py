@@ -16,6 +16,7 @@ from reelpulse.errors import DataError, MediaError, PersonError, SettingsError, 
 from reelpulse.faces.identity import embed_photos
 from reelpulse.measure import OnProgress, Parts, measure, remove_parts
 from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, probe
+from reelpulse.outputs import output_path, parts_folder
 from reelpulse.resolve import Thresholds, people_as_tracks, resolve
 from reelpulse.settings import AnalyzeSettings, as_dict, changed
 from reelpulse.streams import STREAMS, FaceStream, Stream
@@ -114,49 +115,6 @@ def parse_region(text: str | None) -> Region | None:
     return Region(x, y, width, height)
 
 
-def output_path(out: str | Path, facts: VideoFacts) -> Path:
-    """The ``.h5`` of a video: its name, with its fingerprint where another video has that name.
-
-    Raises
-    ------
-    DataError
-        When the folder's place is taken by a file.
-    """
-    out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise DataError(at(out, "is a file; give a folder for the results"))
-    stem = Path(facts.name).stem
-    for name in (stem, f"{stem}-{facts.fingerprint[:8]}"):
-        path = out / f"{name}.h5"
-        parts = _parts_folder(path)
-        if not path.exists() and not parts.exists():
-            return path
-        if path.exists() and _made_from(path) == facts.fingerprint:
-            return path
-        if not path.exists() and facts.fingerprint in _read_or_empty(parts / "plan.json"):
-            return path
-    return path
-
-
-def _parts_folder(path: Path) -> Path:
-    return path.with_name(path.name + ".parts")
-
-
-def _read_or_empty(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _made_from(path: Path) -> str:
-    """Fingerprint of the video that an .h5 was made from."""
-    try:
-        meta = load_observations(path).meta
-    except DataError as error:
-        raise DataError(
-            f"{error}. It lies where this video's results belong: delete it, or give another -o"
-        ) from None
-    return str(meta.get("video", {}).get("fingerprint", ""))
-
-
 def _clock(settings: AnalyzeSettings, facts: VideoFacts) -> Clock:
     start, end = 0.0, float("inf")
     if settings.range is not None:
@@ -216,7 +174,7 @@ class _Job:
                 known = people_as_tracks(observations.faces, self._thresholds(observations))
                 observations = replace(observations, faces=known)
             write_timeline(self.target, timeline, observations, forget_faces=forget)
-            remove_parts(_parts_folder(self.target))
+            remove_parts(parts_folder(self.target))
             timeline.meta["file"] = str(self.target)
         return timeline
 
@@ -298,7 +256,7 @@ class _Job:
             self.facts,
             self.clock,
             streams,
-            parts=Parts(_parts_folder(self.target), plan),
+            parts=Parts(parts_folder(self.target), plan),
             audio_track=self.settings.audio_track,
             progress=progress,
         )
