@@ -786,7 +786,10 @@ def test_list_as_table(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     research = next(line for line in result.stdout.splitlines() if "research" in line)
     assert "CC0 *" in research
     assert " no " in research
-    assert "* trained on data given for non-commercial use only" in result.stdout
+    assert (
+        "* trained on data given for non-commercial use, or without a stated licence"
+        in result.stdout
+    )
 
 
 def test_fetch_takes_the_recommended_ones(

@@ -41,7 +41,8 @@ class Weights:
     """One pretrained network: a file, its source, its checksum and its terms.
 
     `git_blob`, Git's id of the content, stands in where no SHA-256 is known. `non_commercial` says
-    that the training data were given for non-commercial use, whatever the file's own licence.
+    that the training data were given for non-commercial use, or without a stated licence, whatever
+    the file's own licence.
     """
 
     name: str
@@ -89,7 +90,7 @@ WEIGHTS: dict[str, Weights] = {weights.name: weights for weights in (
     ),
     Weights(
         "builtin", "emotion", "face_emotion.onnx", None, None, None, None,
-        "Apache-2.0", "small emotion network that comes with the package",
+        "Apache-2.0", "small emotion network that comes with the package", non_commercial=True,
     ),
 )}
 # fmt: on

@@ -36,7 +36,7 @@ def list_weights(
     from rich.table import Table
     from rich.text import Text
 
-    note = "* trained on data given for non-commercial use only"
+    note = "* trained on data given for non-commercial use, or without a stated licence"
     table = Table("Name", "Kind", "Size", "Licence", "At hand", caption=note)
     for column in table.columns[:-1]:
         column.no_wrap = True
