@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", "README.ko.md"]
 
 NEEDS_NETWORK = {"reelpulse models fetch"}
-"""Their options are checked; test_hub.py runs them against a server of its own."""
+"""Their options are checked; test_hub_fetch.py runs them against a server of its own."""
 
 
 def commands(page: str) -> list[str]:
