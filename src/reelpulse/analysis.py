@@ -319,7 +319,9 @@ class _Job:
                 f" {person['similarity']}, {person['needed']} needed); try other photos"
             ]
         if person["how"] == "region":
-            return [f"{name}: shows no face inside the region {self.settings.region}"]
+            size = f"{self.facts.width}x{self.facts.height}"
+            where = f"inside the region {self.settings.region} of the {size} picture"
+            return [f"{name}: shows no face {where}"]
         return [f"{name}: shows only doubtful faces; nobody was followed"]
 
     def _overlooked(self, observations: Observations, timeline: Timeline, focus: Focus) -> bool:
