@@ -22,7 +22,13 @@ from reelpulse.settings import AnalyzeSettings, as_dict, changed
 from reelpulse.streams import STREAMS, FaceStream, Stream
 from reelpulse.streams.choice import load_face_models, load_measured_with, still_good
 from reelpulse.streams.face import MOST_FACES, Focus, Region
-from reelpulse.timeline import Observations, Timeline, load_observations, write_timeline
+from reelpulse.timeline import (
+    Observations,
+    Timeline,
+    load_observations,
+    load_timeline,
+    write_timeline,
+)
 from reelpulse.times import clock_text, parse_range
 
 log = logging.getLogger(__name__)
@@ -78,8 +84,14 @@ def analyze(
         if not Path(photo).is_file():
             raise PersonError(at(photo, "no such photo"))
     facts = probe(video)
+    if facts.sound_tracks and settings.audio_track >= len(facts.sound_tracks):
+        count, asked = len(facts.sound_tracks), settings.audio_track
+        raise MediaError(at(video, f"has {count} sound tracks, so no {asked} (counted from 0)"))
     clock = _clock(settings, facts)
     warnings: list[str] = []
+    if settings.range and parse_range(settings.range)[1] > facts.duration + 0.1 > 0.1:
+        cut = clock_text(facts.duration)
+        warnings.append(f"{facts.name}: is {cut} long; the range {settings.range} ends there")
     if "face" in settings.stream and not facts.video:
         warnings.append(f"{facts.name}: has no video stream; only its sound is measured")
     if not facts.sound_tracks:
@@ -88,7 +100,7 @@ def analyze(
         with tempfile.TemporaryDirectory(prefix="reelpulse-") as folder:
             job = _Job(Path(video), facts, clock, settings, region, warnings, Path(folder) / "x.h5")
             return job.run(progress, keep=False)
-    target = output_path(out, facts)
+    target = output_path(out, facts, sampling_of(settings, clock, facts))
     job = _Job(Path(video), facts, clock, settings, region, warnings, target)
     return job.run(progress, keep=True)
 
@@ -131,6 +143,16 @@ def _clock(settings: AnalyzeSettings, facts: VideoFacts) -> Clock:
     return EvenTicks(settings.ticks, start, min(end, facts.duration or end))
 
 
+def sampling_of(settings: AnalyzeSettings, clock: Clock, facts: VideoFacts) -> dict[str, Any]:
+    """Say when a video is looked at, to be kept with what was seen."""
+    return {
+        "fps": settings.fps if settings.ticks is None else None,
+        "ticks": settings.ticks,
+        "start": clock.start,
+        "end": clock.end if clock.end < facts.duration else None,
+    }
+
+
 class _Job:
     """One video on its way from file to timeline."""
 
@@ -147,12 +169,7 @@ class _Job:
         self.video, self.facts, self.clock = video, facts, clock
         self.settings, self.region, self.target = settings, region, target
         self.warnings = warnings
-        self.sampling = {
-            "fps": settings.fps if settings.ticks is None else None,
-            "ticks": settings.ticks,
-            "start": clock.start,
-            "end": clock.end if clock.end < facts.duration else None,
-        }
+        self.sampling = sampling_of(settings, clock, facts)
 
     def run(self, progress: OnProgress | None, *, keep: bool) -> Timeline:
         """Measure what is missing, choose the person, write the file."""
@@ -160,6 +177,8 @@ class _Job:
         streams, focus = self._missing(observations)
         if streams or observations is None:
             observations = self._measure(streams, observations, progress)
+        if not streams and self._forgot(observations) and self._same_person(observations):
+            return load_timeline(self.target)
         if focus is None:
             focus = self._focus(observations)
         timeline = self._resolve(observations, focus)
@@ -182,9 +201,6 @@ class _Job:
         if not self.target.exists():
             return None
         before = load_observations(self.target)
-        if before.meta.get("sampling") != self.sampling:
-            log.info("%s: was sampled otherwise; measured anew", self.target.name)
-            return None
         return before
 
     def _missing(self, before: Observations | None) -> tuple[list[Stream], Focus | None]:
@@ -215,6 +231,23 @@ class _Job:
     def _can_measure(self, stream: Stream) -> bool:
         heard = bool(stream.sound) and bool(self.facts.sound_tracks)
         return heard or (stream.wants_pictures and self.facts.video)
+
+    @staticmethod
+    def _forgot(observations: Observations) -> bool:
+        """Whether the faces were told apart by embeddings that are not kept."""
+        faces, measured = observations.faces, observations.face_settings
+        return (
+            faces is not None
+            and not faces.embedding.shape[1]
+            and measured["identity"]["identity"] != "none"
+        )
+
+    def _same_person(self, observations: Observations) -> bool:
+        before = observations.meta.get("settings", {})
+        now = as_dict(self.settings)
+        return bool(now["person"]) and all(
+            before.get(key) == now[key] for key in ("person", "region")
+        )
 
     def _focus(self, observations: Observations) -> Focus:
         """The focus for faces measured before, by the models that measured them."""
@@ -292,7 +325,7 @@ class _Job:
             sure_score=measured["strict"],
             strict=identity.get("strict", Thresholds.strict),
             loose=identity.get("loose", Thresholds.loose),
-            joined=identity["identity"] != "none" and not faces.embedding.shape[1],
+            joined=_Job._forgot(observations),
         )
 
     def _resolve(self, observations: Observations, focus: Focus) -> Timeline:
@@ -303,7 +336,13 @@ class _Job:
         meta["models"] = {
             role: measured[role][role] for role in ("detector", "identity", "emotion") if measured
         }
-        meta["warnings"] = [*meta.get("warnings", []), *self._person_warnings(observations, meta)]
+        # What was said of an earlier choice of person is not true of this one.
+        earlier = (observations.meta.get("person") or {}).get("warnings", [])
+        about_person = self._person_warnings(observations, meta)
+        if meta.get("person") is not None:
+            meta["person"]["warnings"] = about_person
+        kept = [text for text in meta.get("warnings", []) if text not in earlier]
+        meta["warnings"] = [*kept, *about_person]
         return timeline
 
     def _person_warnings(self, observations: Observations, meta: dict[str, Any]) -> list[str]:
@@ -314,9 +353,10 @@ class _Job:
         if not len(faces):
             return [f"{name}: shows no face anywhere; only its sound tells of moments"]
         if person["how"] == "photo":
+            where = f" inside the region {self.settings.region}" if self.settings.region else ""
             return [
-                f"{name}: shows nobody like {', '.join(self.settings.person)} (best similarity"
-                f" {person['similarity']}, {person['needed']} needed); try other photos"
+                f"{name}: shows nobody like {', '.join(self.settings.person)}{where} (best"
+                f" similarity {person['similarity']}, {person['needed']} needed); try other photos"
             ]
         if person["how"] == "region":
             size = f"{self.facts.width}x{self.facts.height}"

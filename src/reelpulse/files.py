@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,17 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise DataError(at(path, f"cannot be written ({error.strerror or error})")) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def readable(text: str) -> str:
+    """Replace what cannot be written as UTF-8: names of files whose bytes are in another code."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def write_json(path: str | Path, value: Any) -> None:
     """Write JSON with Korean kept readable, whole or not at all."""
     with atomic_path(path) as temporary:
         text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_bytes(readable(text + "\n").encode())

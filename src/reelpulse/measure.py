@@ -19,6 +19,7 @@ from reelpulse.media import Clock, Tick, TickReader, VideoFacts
 from reelpulse.media.clocks import SEGMENT_SECONDS
 from reelpulse.streams import Stream
 from reelpulse.timeline import Block, Faces, Observations
+from reelpulse.times import clock_text
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +168,7 @@ def measure(
     if end is None:
         first = clock.first_at(clock.start + SEGMENT_SECONDS * len(done))
         if done:
-            log.info("%s: goes on at segment %d", facts.name, len(done) + 1)
+            log.info("%s: goes on at %s", facts.name, clock_text(clock.time(first)))
         reader = TickReader(
             path,
             facts,

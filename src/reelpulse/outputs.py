@@ -2,35 +2,68 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from pathlib import Path
+from typing import Any
 
 from reelpulse.errors import DataError, at
 from reelpulse.media import VideoFacts
 from reelpulse.timeline import load_observations
 
+log = logging.getLogger(__name__)
 
-def output_path(out: str | Path, facts: VideoFacts) -> Path:
-    """The ``.h5`` of a video: its name, with its fingerprint where another video has that name.
+_LONGEST_STEM = 180
+
+
+def output_path(out: str | Path, facts: VideoFacts, sampling: dict[str, Any]) -> Path:
+    """Choose the ``.h5`` of a video: its name, with more where that is taken.
+
+    A name is taken by the results of another video, or of this one looked at at other times: a
+    range tried out must not replace six hours.
 
     Raises
     ------
     DataError
-        When the folder's place is taken by a file.
+        When the folder's place is taken by a file, or the name by a file that is not ours.
     """
     out = Path(out)
-    if out.exists() and not out.is_dir():
+    try:
+        taken = out.exists() and not out.is_dir()
+    except OSError as error:
+        raise DataError(at(out, f"cannot be used ({error.strerror}); give another -o")) from None
+    if taken:
         raise DataError(at(out, "is a file; give a folder for the results"))
-    stem = Path(facts.name).stem
-    for name in (stem, f"{stem}-{facts.fingerprint[:8]}"):
+    stem, mark = Path(facts.name).stem, facts.fingerprint[:8]
+    if len(os.fsencode(stem)) > _LONGEST_STEM:
+        # Room for what is added: the file system's limit is 255 bytes a name.
+        stem = os.fsencode(stem)[: _LONGEST_STEM - 9].decode(errors="ignore") + f"-{mark}"
+    look = _described(sampling)
+    path = out / f"{stem}.h5"
+    for name in (stem, f"{stem}-{look}", f"{stem}-{mark}", f"{stem}-{mark}-{look}"):
         path = out / f"{name}.h5"
-        parts = parts_folder(path)
-        if not path.exists() and not parts.exists():
-            return path
-        if path.exists() and _made_from(path) == facts.fingerprint:
-            return path
-        if not path.exists() and facts.fingerprint in _read_or_empty(parts / "plan.json"):
-            return path
+        if _is_for(path, facts, sampling):
+            break
+    if path.stem != stem:
+        log.info("%s.h5 is of something else; these results are %s", stem, path.name)
     return path
+
+
+def _is_for(path: Path, facts: VideoFacts, sampling: dict[str, Any]) -> bool:
+    if path.exists():
+        made_from, looked_at = _made_from(path)
+        return made_from == facts.fingerprint and looked_at == sampling
+    parts = parts_folder(path)
+    return not parts.exists() or facts.fingerprint in _read_or_empty(parts / "plan.json")
+
+
+def _described(sampling: dict[str, Any]) -> str:
+    """When a video was looked at, for a file's name: ``20s-26.5s-15ticks``."""
+    words = [f"{sampling['ticks']}ticks" if sampling["ticks"] else f"{sampling['fps']:g}fps"]
+    if sampling["start"] or sampling["end"]:
+        end = f"{sampling['end']:g}s" if sampling["end"] else "end"
+        words.insert(0, f"{sampling['start']:g}s-{end}")
+    return "-".join(words)
 
 
 def parts_folder(path: Path) -> Path:
@@ -42,12 +75,12 @@ def _read_or_empty(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _made_from(path: Path) -> str:
-    """Fingerprint of the video that an .h5 was made from."""
+def _made_from(path: Path) -> tuple[str, dict[str, Any]]:
+    """Fingerprint of the video that an .h5 was made from, and when it was looked at."""
     try:
         meta = load_observations(path).meta
     except DataError as error:
         raise DataError(
             f"{error}. It lies where this video's results belong: delete it, or give another -o"
         ) from None
-    return str(meta.get("video", {}).get("fingerprint", ""))
+    return str(meta.get("video", {}).get("fingerprint", "")), meta.get("sampling", {})

@@ -171,7 +171,8 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Parameters
     ----------
     path : str or Path
-        A file with the tables ``[analyze]`` and ``[moments]``, keys as the long options.
+        A file with the tables ``[analyze]`` and ``[moments]``, keys as the long options; photos
+        relative to the file.
 
     Returns
     -------
@@ -201,6 +202,11 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
             changed(SECTIONS[name](), found[name])
         except SettingsError as error:
             raise SettingsError(at(path, f"[{name}] {error}")) from None
+    if "person" in found["analyze"]:
+        # A photo named in a file lies where the file says, wherever the command is given.
+        photos = changed(AnalyzeSettings(), found["analyze"]).person
+        folder = Path(path).parent
+        found["analyze"]["person"] = [str(folder / Path(photo).expanduser()) for photo in photos]
     return found["analyze"], found["moments"]
 
 

@@ -29,7 +29,7 @@ app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)

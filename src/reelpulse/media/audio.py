@@ -25,6 +25,10 @@ _CHUNK_SECONDS = 0.5
 _JITTER_SECONDS = 0.05
 """Timestamps are rounded (Matroska's to a millisecond): less than this is no gap."""
 
+_ANCHOR_SECONDS = 10.0
+"""Where timestamps jitter, sound is put in its place anew this often, at the same packets whether
+they were read from the start or after a seek."""
+
 _SEEK_MARGIN_SECONDS = 0.5
 """Codecs need some packets before their output is right (80 ms for Opus)."""
 
@@ -132,11 +136,11 @@ class SoundReader:
                 at(path, f"has {len(tracks)} sound tracks, so no --audio-track {track} (from 0)")
             )
         self._stream = tracks[track]
-        lead = max(wanted.values(), default=0.0) + _SEEK_MARGIN_SECONDS
-        if begin > lead + _SEEK_MARGIN_SECONDS:
-            target = int((begin - lead + start) * av.time_base)
+        lead = begin - max(wanted.values(), default=0.0) - _SEEK_MARGIN_SECONDS
+        anchor = lead // _ANCHOR_SECONDS * _ANCHOR_SECONDS - _SEEK_MARGIN_SECONDS
+        if anchor > 0:
             try:
-                self._container.seek(target, backward=True)
+                self._container.seek(int((anchor + start) * av.time_base), backward=True)
             except av.error.FFmpegError as error:
                 log.debug("%s: sound cannot be sought, read from the start: %s", path, error)
         self._runs = self._chunks()
@@ -177,12 +181,15 @@ class SoundReader:
     def _chunks(self) -> Iterator[float]:
         """Append sound to the histories, half a second at a time; yield where it ends."""
         pending: list[Samples] = []
-        begin = expected = 0.0
+        begin = expected = last = 0.0
         rate = 0
         resamplers: list[_Resampler] = []
         for time, frame_rate, samples in self._frames():
             time = expected if np.isnan(time) else time
-            broken = not resamplers or frame_rate != rate or abs(time - expected) > _JITTER_SECONDS
+            off = abs(time - expected)
+            anchored = time // _ANCHOR_SECONDS > last // _ANCHOR_SECONDS and off > 0.5 / frame_rate
+            broken = not resamplers or frame_rate != rate or off > _JITTER_SECONDS or anchored
+            last = time
             if broken:
                 yield from self._drained(resamplers, pending, begin)
                 pending, rate = [], frame_rate

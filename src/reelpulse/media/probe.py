@@ -146,6 +146,8 @@ def probe(path: str | Path) -> VideoFacts:
     """
     path = Path(path)
     with open_container(path) as container:
+        if container.format.name.endswith("_pipe") or container.format.name == "image2":
+            raise MediaError(at(path, "is a picture; a photo of the person goes after --person"))
         film = video_stream(container)
         sounds = [_track_name(stream) for stream in container.streams.audio]
         if film is None and not sounds:

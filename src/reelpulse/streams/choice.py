@@ -69,15 +69,12 @@ def described(names: dict[str, str], settings: AnalyzeSettings) -> str:
 def load_face_models(settings: AnalyzeSettings) -> tuple[Detector, EmotionModel, Identity | None]:
     """Load what `choose` names."""
     names = choose(settings)
-    log.info("%s", described(names, settings))
     identity = None if names["identity"] == "none" else load_identity(names["identity"])
-    return (
-        load_detector(names["detector"], settings.detect_size),
-        load_emotion(
-            names["emotion"], threads=max(1, min(_MOST_THREADS, (os.cpu_count() or 1) // 2))
-        ),
-        identity,
-    )
+    detector = load_detector(names["detector"], settings.detect_size)
+    threads = max(1, min(_MOST_THREADS, (os.cpu_count() or 1) // 2))
+    emotion = load_emotion(names["emotion"], threads=threads)
+    log.info("%s", described(names, settings))
+    return detector, emotion, identity
 
 
 def load_measured_with(stored: dict[str, Any]) -> tuple[Detector, Identity | None]:

@@ -152,8 +152,10 @@ class FaceStream:
             if image is None:
                 continue
             faces = self.detector(image)
-            table.seen[number] = sum(face.score >= self.detector.strict for face in faces)
-            rows += self._measured(number, tick.time, image, self._chosen(tick.time, image, faces))
+            chosen = self._chosen(tick.time, image, faces)
+            sure = sum(face.score >= self.detector.strict for face in faces)
+            table.seen[number] = max(sure, len(chosen))
+            rows += self._measured(number, tick.time, image, chosen)
         if not rows:
             return table
         table.tick = np.array([row.tick for row in rows], np.int32)

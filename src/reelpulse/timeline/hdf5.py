@@ -10,7 +10,7 @@ import h5py
 
 import reelpulse
 from reelpulse.errors import DataError, at
-from reelpulse.files import atomic_path
+from reelpulse.files import atomic_path, readable
 from reelpulse.timeline.model import FACE_COLUMNS, Timeline, assemble
 from reelpulse.timeline.observations import Block, Faces, Observations
 
@@ -49,8 +49,9 @@ def write_timeline(
         file.attrs["meta"] = _dumps(timeline.meta)
         video = file.create_group("video")
         for key, value in timeline.meta.get("video", {}).items():
-            plain = isinstance(value, (str, int, float, bool))
-            video.attrs[key] = value if plain else _dumps(value)
+            plain = isinstance(value, (int, float, bool))
+            text = isinstance(value, str)
+            video.attrs[key] = readable(value) if text else value if plain else _dumps(value)
         _dataset(file, "times", timeline.times)
         if observations.faces is not None:
             _write_faces(file.create_group("faces"), observations.faces, forget_faces)
@@ -191,4 +192,4 @@ class _Opened:
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return readable(json.dumps(value, ensure_ascii=False))
