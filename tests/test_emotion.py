@@ -74,8 +74,6 @@ SIZES = [(48, 48), (112, 112), (1, 1), (300, 20), (17, 400), (900, 900), (224, 2
 def model(request: pytest.FixtureRequest, tmp_path: Path) -> EmotionModel:
     """The one that comes with the package, and one of enet's shape."""
     if request.param == "builtin":
-        if not BUILTIN.exists():
-            pytest.skip("the built-in model is not trained yet: see recipes/face_emotion.py")
         return load_emotion("builtin")
     write_emotion_onnx(tmp_path / "enet.onnx", described())
     return load_emotion(tmp_path / "enet.onnx")
@@ -105,8 +103,6 @@ def test_a_batch_gives_what_one_by_one_does(model: EmotionModel) -> None:
 
 
 def test_the_builtin_model_sees_a_smile() -> None:
-    if not BUILTIN.exists():
-        pytest.skip("the built-in model is not trained yet: see recipes/face_emotion.py")
     model = load_emotion("builtin")
     points = np.array([[204, 101.5], [246, 103.5], [224, 125], [202, 140], [248, 140]])
     found = Face(np.array([175, 62, 95, 115.0]), 1, points)

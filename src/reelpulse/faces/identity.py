@@ -29,8 +29,7 @@ class Identity(Protocol):
     """Turns faces into vectors whose cosine says how alike two faces are.
 
     `strict` is the similarity above which two faces are one person; `loose` the one down to which
-    they may be, where nothing better is there. They mean what 0.5 and 0.3 mean for the embeddings
-    of the plan.
+    they may be, where nothing better is there.
     """
 
     name: str
