@@ -21,7 +21,6 @@ from reelpulse.faces.emotion import EmotionModel, load_emotion
 from reelpulse.timeline import FACE_COLUMNS
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-BUILTIN = Path(reelpulse.__file__).parent / "assets" / "face_emotion.onnx"
 
 
 def described(size: int = 224, colour: str = "rgb", **more: Any) -> dict[str, Any]:
