@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import skimage.data
 
-import reelpulse
 from fakes import write_emotion_onnx
 from reelpulse.errors import ModelError
 from reelpulse.faces.align import CropSpec, crop
