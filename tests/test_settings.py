@@ -162,7 +162,7 @@ def test_a_settings_file_sets_every_setting(
     ((settings, moments),) = used
     assert {f.name: getattr(settings, f.name) for f in fields(settings)} | {
         f.name: getattr(moments, f.name) for f in fields(moments)
-    } == OTHER
+    } == {**OTHER, "person": tuple(str(tmp_path / name) for name in OTHER["person"])}
     found, more = read_config(config)
     assert changed(AnalyzeSettings(), found) == settings
     assert changed(MomentSettings(), more) == moments
