@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,8 @@ def note(text: str) -> None:
 @contextmanager
 def measuring(*, quiet: bool) -> Iterator[Any]:
     """Show a bar with rate and time left; gives a function from a video's name to a callback."""
-    if quiet:
+    if quiet or not sys.stderr.isatty():
+        # Nobody watches: not even the bar's import is wanted.
         yield lambda name: None
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -49,7 +51,6 @@ def measuring(*, quiet: bool) -> Iterator[Any]:
         TimeRemainingColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
     )
 
     def start(name: str) -> OnProgress:
