@@ -107,25 +107,22 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[tuple[int, Picture | None]]:
         """Yield tick index and picture (None before the first) up to where the video ends."""
-        if not self._wants:
-            yield from self._blind()
-            return
         index = self.first
         shown: tuple[Any, Any] | None = None
-        for time, frame in self._frames():
+        for time, frame in self._frames() if self._wants else self._times():
             while self.clock.has(index) and self.clock.time(index) < time - EPSILON:
                 yield index, Picture(*shown) if shown else None
                 index += 1
             if not self.clock.has(index):
                 return
-            shown = (frame, self._stream.sample_aspect_ratio)
+            if frame is not None:
+                shown = (frame, self._stream.sample_aspect_ratio)
         while self.clock.has(index) and self.clock.time(index) < self.end - EPSILON:
             yield index, Picture(*shown) if shown else None
             index += 1
 
-    def _blind(self) -> Iterator[tuple[int, None]]:
-        """The ticks alone, from the packets' times."""
-        index = self.first
+    def _times(self) -> Iterator[tuple[float, None]]:
+        """How far the packets' times reach, without decoding."""
         self._seek(self.clock.time(self.first))
         for packet in packets(self._container, self._stream, self):
             stamp = packet.pts if packet.pts is not None else packet.dts
@@ -134,29 +131,19 @@ class FrameReader:
             self.decoded += 1
             time = float(stamp * packet.time_base) - self.facts.start
             self._reach(time, float((packet.duration or 0) * packet.time_base))
-            while self.clock.has(index) and self.clock.time(index) < self._last - EPSILON:
-                yield index, None
-                index += 1
-        while self.clock.has(index) and self.clock.time(index) < self.end - EPSILON:
-            yield index, None
-            index += 1
+            yield self._last, None
 
     def _frames(self) -> Iterator[tuple[float, Any]]:
+        """Decode from a picture at or before the first tick on, sought ever further back."""
         begin = self.clock.time(self.first)
-        for back in _SEEK_STEPS_BACK:
-            target = begin - back
+        for target in [*(begin - back for back in _SEEK_STEPS_BACK), 0.0]:
             found = self._open(target)
             first = next(found, None)
-            if first is None and target > 0:
-                continue
-            if first is not None and (first[0] <= begin + EPSILON or target <= 0):
-                yield first
-                yield from found
-                return
-            if target <= 0:
-                return
-        found = self._open(0.0)
-        yield from found
+            if target <= 0 or (first is not None and first[0] <= begin + EPSILON):
+                break
+        if first is not None:
+            yield first
+            yield from found
 
     def _open(self, begin: float) -> Iterator[tuple[float, Any]]:
         """Open the file at or before `begin` seconds and decode on from there."""
