@@ -38,31 +38,41 @@ def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> 
         if share < _LEAST_SHARE:
             continue
         usual = float(tension.normals[part][tick])
+        facts: dict[str, float | str]
         if part == "loudness":
             loud = float(np.nanmax(timeline.column("loudness")[around]))
-            text = f"loudness ×{_short(loud / max(usual, SILENCE))}"
+            facts = {"ratio": round(loud / max(usual, SILENCE), 2)}
         elif part == "expression":
-            text = _turn(timeline, around, start, shares)
+            before, after = _turn(timeline, around, start, shares)
+            facts = {"before": before, "after": after}
         else:
             values = timeline.column(part)[around]
             far = float(values[np.nanargmax(np.abs(values - usual))])
-            text = f"{part} {far - usual:+.1f}".replace("-", "−")
-        found.append(Reason(part, text, round(share, 3)))
+            facts = {"change": round(far - usual, 2)}
+        found.append(Reason(part, _text(part, facts), round(share, 3), facts))
     return tuple(sorted(found, key=lambda reason: -reason.share))
 
 
-def _short(ratio: float) -> str:
-    return f"{ratio:.0f}" if ratio >= 3 else f"{ratio:.1f}"
+def _text(part: str, facts: dict[str, float | str]) -> str:
+    if "ratio" in facts:
+        ratio = float(facts["ratio"])
+        return f"{part} ×{ratio:.0f}" if ratio >= 3 else f"{part} ×{ratio:.1f}"
+    if "change" in facts:
+        return f"{part} {facts['change']:+.1f}".replace("-", "−")
+    before, after = facts["before"], facts["after"]
+    return f"{before} → {after}" if before != after else f"stronger {after}"
 
 
-def _turn(timeline: Timeline, around: np.ndarray, start: float, shares: np.ndarray) -> str:
+def _turn(
+    timeline: Timeline, around: np.ndarray, start: float, shares: np.ndarray
+) -> tuple[str, str]:
     """The leading emotion before the moment, and where the expression is farthest from usual."""
     emotions = timeline.select(EMOTIONS).values
     before = (timeline.times >= start - _BEFORE_SECONDS) & (timeline.times < start + 0.5)
     usual = _leading(emotions[before]) or _leading(emotions)
     seen = np.flatnonzero(around & np.isfinite(emotions).all(axis=1))
     now = _leading(emotions[seen[[np.argmax(shares[seen])]]]) if len(seen) else usual
-    return f"{usual} → {now}" if usual != now else f"stronger {now}"
+    return usual, now
 
 
 def _leading(rows: np.ndarray) -> str:

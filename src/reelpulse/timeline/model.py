@@ -267,11 +267,15 @@ class Reason:
         What happened, for people: ``loudness ×4``.
     share : float
         The part's share of the score at the peak, in [0, 1].
+    facts : dict
+        What the text says, as values, for other languages: ``ratio`` (of loudness to the usual),
+        ``change`` (of a column from the usual), ``before`` and ``after`` (leading emotions).
     """
 
     part: str
     text: str
     share: float
+    facts: dict[str, float | str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return self.text
