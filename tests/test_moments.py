@@ -16,6 +16,7 @@ import reelpulse
 from fakes import calm, hidden, observed, table, with_burst
 from reelpulse.moments.detect import find_moments
 from reelpulse.moments.tension import tension
+from reelpulse.settings import WEIGHTS
 from reelpulse.timeline import (
     EMOTIONS,
     FACE_COLUMNS,
@@ -104,13 +105,15 @@ def test_a_brief_laugh_is_named_as_what_it_was(seconds: float) -> None:
 def test_every_part_raises_tension_by_itself() -> None:
     burst = with_burst(calm(300), 200, 203)
     still = calm(300)
-    for names in (["loudness"], ["arousal"], ["valence"], EMOTIONS):
+    weights = [WEIGHTS[part] for part in ("loudness", "arousal", "valence", "expression")]
+    parts = (["loudness"], ["arousal"], ["valence"], EMOTIONS)
+    for names, weight in zip(parts, weights, strict=True):
         values = still.values.copy()
         for name in names:
             values[:, still.columns.index(name)] = burst.column(name)
         score = tension(replace(still, values=values))
         inside = (still.times >= 200) & (still.times < 203)
-        assert score[inside].mean() > 0.08 + score[~inside].mean(), names
+        assert score[inside].mean() > weight / 2 + score[~inside].mean(), names
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1.0])

@@ -48,6 +48,7 @@ OTHER: dict[str, Any] = {
     "longest": 30.0,
     "pre_roll": 8.0,
     "post_roll": 0.0,
+    "weight": ("loudness=0.5", "together=0"),
 }
 """For each setting a value that is not its default."""
 

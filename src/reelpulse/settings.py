@@ -7,14 +7,27 @@ the fields' metadata, the TOML file (``--config``) its keys, and the library its
 from __future__ import annotations
 
 import difflib
+import math
+import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from reelpulse.errors import SettingsError, at
+
+_WORDS = {
+    float: "a number",
+    int: "a whole number",
+    bool: "true or false",
+    str: "a text",
+    tuple: "a list of texts",
+}
+_MOST_SHOWN = 60
+"""Characters of a wrong value that a message repeats."""
 
 
 def setting(default: Any, help: str, *, metavar: str | None = None) -> Any:
@@ -68,13 +81,54 @@ class MomentSettings:
     """How moments are taken from a score a tick."""
 
     top: int = setting(10, "At most this many moments.")
-    min_score: float = setting(0.2, "Leave out moments whose peak scores less (0 to 1).")
+    min_score: float = setting(0.15, "Leave out moments whose peak scores less (0 to 1).")
     shortest: float = setting(5.0, "Shortest scored span, in seconds.")
     longest: float = setting(7.0, "Longest scored span, in seconds.")
     pre_roll: float = setting(
         4.0, "Seconds of the clip before the scored span: the joke precedes the laugh."
     )
     post_roll: float = setting(1.0, "Seconds of the clip after the scored span.")
+    weight: tuple[str, ...] = setting(
+        (),
+        "Change a part of tension: loudness, arousal, valence, expression or together; again for"
+        " more.",
+        metavar="PART=NUMBER",
+    )
+
+
+WEIGHTS = {"loudness": 0.2, "arousal": 0.1, "valence": 0.15, "expression": 0.15, "together": 0.4}
+"""Share of each part of tension in a score of 1; ``together`` is sound and face at once."""
+
+
+def parse_weights(changes: Sequence[str] = ()) -> dict[str, float]:
+    """Read weights as settings have them: ``["loudness=0", "together=0.6"]``.
+
+    Returns
+    -------
+    dict of str to float
+        `WEIGHTS`, with these changes.
+
+    Raises
+    ------
+    SettingsError
+        On an unknown part (the nearest is named), a number below 0, or nothing left.
+    """
+    found = dict(WEIGHTS)
+    for text in changes:
+        part, _, number = text.partition("=")
+        if part not in WEIGHTS:
+            near = difflib.get_close_matches(part, WEIGHTS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(WEIGHTS)}"
+            raise SettingsError(f"tension has no part {part!r}: {hint}")
+        try:
+            found[part] = float(number)
+        except ValueError:
+            found[part] = -1.0
+        if not 0 <= found[part] < math.inf:
+            raise SettingsError(f"weight {text!r} must be PART=NUMBER, with a number from 0 up")
+    if not any(found.values()):
+        raise SettingsError("the weights of tension cannot all be 0")
+    return found
 
 
 S = TypeVar("S", bound=AnalyzeSettings | MomentSettings)
@@ -105,13 +159,21 @@ def changed(settings: S, changes: Mapping[str, Any]) -> S:
     known: dict[str, Any] = {}
     for name, value in changes.items():
         if name not in hints:
-            near = difflib.get_close_matches(name, list(hints), n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(hints)}"
-            raise SettingsError(f"unknown setting `{name}`: {hint}")
+            raise SettingsError(f"unknown setting `{name}`: {_hint(name, type(settings))}")
         known[name] = _coerced(name, hints[name], value)
     result = replace(settings, **known)
     _check(result)
     return result
+
+
+def _hint(name: str, group: type) -> str:
+    """Say what may have been meant by an unknown name."""
+    for table, other in SECTIONS.items():
+        if other is not group and name.replace("-", "_") in get_type_hints(other):
+            return f"it belongs to [{table}]"
+    names = list(get_type_hints(group))
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}"
 
 
 def plain_kind(hint: Any) -> type:
@@ -132,12 +194,24 @@ def _coerced(name: str, hint: Any, value: Any) -> Any:
             return tuple(str(item) for item in items)
     elif kind is str and isinstance(value, (str, Path)):
         return str(value)
-    elif kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    elif type(value) is kind:
+    elif kind is bool and isinstance(value, bool):
         return value
-    wanted = "a list of texts" if kind is tuple else f"{kind.__name__}"
-    raise SettingsError(f"setting `{name}` wants {wanted}, not {value!r}")
+    elif kind is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    elif kind is float and isinstance(value, Real) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except OverflowError:  # beyond all limits
+            return math.inf
+    raise SettingsError(f"setting `{name}` wants {_WORDS[kind]}, not {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """A value as its writer wrote it, the end of a long one left out."""
+    text = "nothing" if value is None else repr(value)
+    if type(value).__module__ == "datetime":
+        text = str(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _check(settings: AnalyzeSettings | MomentSettings) -> None:
@@ -159,9 +233,12 @@ def _check(settings: AnalyzeSettings | MomentSettings) -> None:
             low, high = limits[f.name]
             if not low <= value <= high:
                 raise SettingsError(
-                    f"setting `{f.name}` must lie between {low:g} and {high:g}, not {value:g}"
+                    f"setting `{f.name}` must lie between {low:g} and {high:g}, not {_shown(value)}"
                 )
-    if isinstance(settings, MomentSettings) and settings.shortest > settings.longest:
+    if isinstance(settings, AnalyzeSettings):
+        return
+    parse_weights(settings.weight)
+    if settings.shortest > settings.longest:
         raise SettingsError("setting `shortest` must not be more than `longest`")
 
 
@@ -184,20 +261,16 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     SettingsError
         When the file is missing, is not TOML (the line is named) or has unknown names.
     """
-    try:
-        with open(path, "rb") as file:
-            tables = tomllib.load(file)
-    except OSError as error:
-        raise SettingsError(at(path, f"cannot be read ({error.strerror})")) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(at(path, f"is not valid TOML: {error}")) from None
     found: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    for name, table in tables.items():
+    for name, table in _read_toml(path).items():
         if name not in SECTIONS or not isinstance(table, dict):
-            near = difflib.get_close_matches(name, SECTIONS, n=1)
-            hint = f"did you mean [{near[0]}]?" if near else "known: [analyze] and [moments]"
-            raise SettingsError(at(path, f"unknown table [{name}]: {hint}"))
-        found[name] = {key.replace("-", "_"): value for key, value in table.items()}
+            raise SettingsError(at(path, _misplaced(name, table)))
+        hints = get_type_hints(SECTIONS[name])
+        for key, value in table.items():
+            plain = key.replace("-", "_")
+            if plain in found[name]:
+                raise SettingsError(at(path, f"[{name}] sets `{plain}` twice: leave one out"))
+            found[name][plain if plain in hints else key] = value
         try:
             changed(SECTIONS[name](), found[name])
         except SettingsError as error:
@@ -206,8 +279,50 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         # A photo named in a file lies where the file says, wherever the command is given.
         photos = changed(AnalyzeSettings(), found["analyze"]).person
         folder = Path(path).parent
-        found["analyze"]["person"] = [str(folder / Path(photo).expanduser()) for photo in photos]
+        # os.path, for pathlib raises on an unknown ~user.
+        own = [os.path.expanduser(photo) for photo in photos]  # noqa: PTH111
+        found["analyze"]["person"] = [str(folder / photo) for photo in own]
     return found["analyze"], found["moments"]
+
+
+def _read_toml(path: str | Path) -> dict[str, Any]:
+    """Read a TOML file; a mistake in it is named with its line."""
+    try:
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise SettingsError(at(path, f"cannot be read ({problem})")) from None
+    try:
+        text = content.decode("utf-8-sig")
+        wrong = text.find("\0")
+    except UnicodeDecodeError as error:
+        text, wrong = content.decode("latin-1"), error.start
+    if wrong >= 0:
+        line = text.count("\n", 0, wrong) + 1
+        raise SettingsError(at(path, f"is not text in UTF-8 (line {line}): save it as UTF-8"))
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        last = text.rstrip().count("\n") + 1
+        said = str(error).replace("at end of document", f"at the end, line {last}")
+        raise SettingsError(at(path, f"is not valid TOML: {said}")) from None
+    except RecursionError:
+        raise SettingsError(at(path, "is not valid TOML: its values lie too deep")) from None
+
+
+def _misplaced(name: str, value: Any) -> str:
+    """Say what is wrong with a name at the top of a settings file."""
+    tables = " and ".join(f"[{table}]" for table in SECTIONS)
+    if name in SECTIONS:
+        return f"write [{name}] on a line of its own, and not [[{name}]] or `{name} =`"
+    if not isinstance(value, (dict, list)):
+        known = {key: table for table, group in SECTIONS.items() for key in get_type_hints(group)}
+        near = difflib.get_close_matches(name.replace("-", "_"), list(known), n=1)
+        place = f"put `{near[0]}` under [{known[near[0]]}]" if near else "known: " + tables
+        return f"`{name}` stands outside the tables: {place}"
+    near = difflib.get_close_matches(name.lower(), SECTIONS, n=1)
+    hint = f"did you mean [{near[0]}]?" if near else f"known: {tables}"
+    return f"unknown table [{name}]: {hint}"
 
 
 def as_dict(settings: AnalyzeSettings | MomentSettings) -> dict[str, Any]:

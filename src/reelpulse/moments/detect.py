@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from reelpulse.moments.reasons import reasons
 from reelpulse.moments.tension import tension_parts
-from reelpulse.settings import MomentSettings, changed
+from reelpulse.settings import MomentSettings, changed, parse_weights
 from reelpulse.timeline import Moment, Timeline, load_timeline
 
 _NOTHING = 1e-6
@@ -52,7 +52,7 @@ def find_moments(
     settings = changed(settings or MomentSettings(), changes)
     if not isinstance(timeline, Timeline):
         timeline = load_timeline(timeline)
-    parts = tension_parts(timeline)
+    parts = tension_parts(timeline, parse_weights(settings.weight))
     return [
         Moment(
             start=round(span.start, 3),
@@ -60,10 +60,10 @@ def find_moments(
             peak=round(float(timeline.times[span.tick]), 3),
             score=round(float(parts.score[span.tick]), 4),
             reasons=reasons(timeline, parts, span.start, float(timeline.times[span.tick])),
-            clip_start=round(max(0.0, span.start - settings.pre_roll), 3),
-            clip_end=round(min(timeline.duration, span.end + settings.post_roll), 3),
+            clip_start=round(max(parts.extent[0], span.start - settings.pre_roll), 3),
+            clip_end=round(min(parts.extent[1], span.end + settings.post_roll), 3),
         )
-        for span in spans(timeline.times, parts.score, timeline.bounds, settings)
+        for span in spans(timeline.times, parts.score, parts.extent, settings)
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-WINDOW_SECONDS = 180.0
+WINDOW_SECONDS = 300.0
 _STEP_SECONDS = 10.0
 _MAD_TO_SIGMA = 1.4826
 """The median absolute deviation of a normal distribution times this is its standard deviation."""
@@ -20,15 +20,12 @@ class Normal:
     Parameters
     ----------
     median, spread : ndarray, shape (T, P)
-        Median and scaled median absolute deviation of the window around the tick; NaN for a
-        column that was nowhere measured.
-    coverage : ndarray, shape (T, P)
-        Share of the window's ticks that were measured, in [0, 1].
+        Median and scaled median absolute deviation of the measured ticks nearest to the tick; NaN
+        for a column that was nowhere measured.
     """
 
     median: npt.NDArray[np.float64]
     spread: npt.NDArray[np.float64]
-    coverage: npt.NDArray[np.float64]
 
 
 def running_normal(
@@ -36,7 +33,11 @@ def running_normal(
     values: npt.NDArray[np.float64],
     window: float = WINDOW_SECONDS,
 ) -> Normal:
-    """Median and spread over a centred window, of what was measured in it.
+    """Median and spread of each column over the measured ticks around a tick.
+
+    The window counts measured ticks, not time: a face that comes back after an hour is compared
+    with what it was before, and what is not measured, inside or at the ends, changes nothing. Near
+    the ends the window stays whole and leans inwards.
 
     Parameters
     ----------
@@ -45,41 +46,61 @@ def running_normal(
     values : ndarray, shape (T, P)
         NaN where nothing was measured.
     window : float
-        Seconds; computed every 10 s and interpolated between.
+        Seconds of measured ticks; computed every 10 s of them and interpolated between.
 
     Returns
     -------
     Normal
     """
-    count, parts = values.shape
-    anchors = np.arange(times[0], times[-1] + _STEP_SECONDS, _STEP_SECONDS)
-    low = np.searchsorted(times, anchors - window / 2)
-    high = np.searchsorted(times, anchors + window / 2, side="right")
-    out = np.full((3, len(anchors), parts), np.nan)
-    for row, (first, last) in enumerate(zip(low, high, strict=True)):
-        part = values[first:last]
-        measured = np.isfinite(part).sum(axis=0)
-        middle = _median(part, measured)
-        out[0, row] = middle
-        out[1, row] = _median(np.abs(part - middle), measured) * _MAD_TO_SIGMA
-        out[2, row] = measured / max(1, last - first)
-    normal = np.full((3, count, parts), np.nan)
-    for which in range(3):
-        for column in range(parts):
-            known = np.isfinite(out[which, :, column])
-            if known.any():
-                normal[which, :, column] = np.interp(
-                    times, anchors[known], out[which, known, column]
-                )
+    normal = np.full((2, *values.shape), np.nan)
+    wide, step = _ticks(times, window), _ticks(times, _STEP_SECONDS)
+    for column, signal in enumerate(values.T):
+        measured = np.flatnonzero(np.isfinite(signal))
+        if not len(measured):
+            continue
+        anchors = np.unique(np.append(np.arange(0, len(measured), step), len(measured) - 1))
+        out = np.empty((2, len(anchors)))
+        for row, first in enumerate(_first(anchors, wide, len(measured))):
+            near = signal[measured[first : first + wide]]
+            out[0, row] = np.median(near)
+            out[1, row] = np.median(np.abs(near - out[0, row])) * _MAD_TO_SIGMA
+        for which in range(2):
+            normal[which, :, column] = np.interp(times, times[measured[anchors]], out[which])
     return Normal(*normal)
 
 
-def _median(
-    part: npt.NDArray[np.float64], measured: npt.NDArray[np.int64]
+def coverage(
+    times: npt.NDArray[np.float64],
+    measured: npt.NDArray[np.bool_],
+    window: float = WINDOW_SECONDS,
 ) -> npt.NDArray[np.float64]:
-    """Column medians that pass over NaN, which sorting puts last."""
-    ordered = np.sort(part, axis=0)
-    columns = np.arange(part.shape[1])
-    low = ordered[np.maximum((measured - 1) // 2, 0), columns]
-    high = ordered[np.minimum(measured // 2, np.maximum(measured - 1, 0)), columns]
-    return np.where(measured > 0, (low + high) / 2, np.nan)
+    """Share of the ticks around each tick that were measured.
+
+    Parameters
+    ----------
+    times : ndarray, shape (T,)
+    measured : ndarray of bool, shape (T, P)
+    window : float
+        Seconds; at the ends the window stays whole and leans inwards.
+
+    Returns
+    -------
+    ndarray, shape (T, P)
+        In [0, 1].
+    """
+    count, wide = len(times), _ticks(times, window)
+    sums = np.concatenate([np.zeros((1, measured.shape[1])), np.cumsum(measured, axis=0)])
+    first = _first(np.arange(count), wide, count)
+    last = np.minimum(first + wide, count)
+    return np.asarray((sums[last] - sums[first]) / np.maximum(last - first, 1)[:, None])
+
+
+def _ticks(times: npt.NDArray[np.float64], seconds: float) -> int:
+    """How many ticks so many seconds hold."""
+    spacing = float(np.median(np.diff(times))) if len(times) > 1 else seconds
+    return max(1, round(seconds / spacing))
+
+
+def _first(centers: npt.NDArray[np.int64], wide: int, count: int) -> npt.NDArray[np.int64]:
+    """Where windows of `wide` of `count` values begin."""
+    return np.clip(centers - wide // 2, 0, max(0, count - wide))

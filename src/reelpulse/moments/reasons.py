@@ -37,23 +37,25 @@ def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> 
         share = float(shares[tick]) / score if score > 0 else 0.0
         if share < _LEAST_SHARE:
             continue
-        usual = float(tension.normals[part][tick])
-        facts: dict[str, float | str]
-        if part == "loudness":
-            loud = float(np.nanmax(timeline.column("loudness")[around]))
-            facts = {"ratio": round(loud / max(usual, SILENCE), 2)}
-        elif part == "expression":
+        facts: dict[str, float | str] = {}
+        if part == "expression":
             before, after = _turn(timeline, around, start, shares)
             facts = {"before": before, "after": after}
-        else:
-            values = timeline.column(part)[around]
-            far = float(values[np.nanargmax(np.abs(values - usual))])
-            facts = {"change": round(far - usual, 2)}
+        elif part != "together":
+            usual = float(tension.normals[part][tick])
+            away = timeline.column(part)[around] - usual
+            if part == "loudness":
+                facts = {"ratio": round((float(np.nanmax(away)) + usual) / max(usual, SILENCE), 2)}
+            else:
+                size = np.abs(away) if part == "valence" else away
+                facts = {"change": round(float(away[np.nanargmax(size)]), 2)}
         found.append(Reason(part, _text(part, facts), round(share, 3), facts))
     return tuple(sorted(found, key=lambda reason: -reason.share))
 
 
 def _text(part: str, facts: dict[str, float | str]) -> str:
+    if part == "together":
+        return "face and sound at once"
     if "ratio" in facts:
         ratio = float(facts["ratio"])
         return f"{part} ×{ratio:.0f}" if ratio >= 3 else f"{part} ×{ratio:.1f}"

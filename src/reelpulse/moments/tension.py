@@ -1,38 +1,39 @@
 """Tension: how far a person moves from their own running normal. No training.
 
-Four parts are looked at, each a signal x of one value a tick:
+The formula, and the measurements its parts were chosen by, stand in docs/tension.md. In short: each
+of four signals (loudness as it is felt, arousal, valence, expression) is compared with its running
+median and spread; what lies beyond the usual gives a tension r in [0, 1) a signal; the score adds
+sound, face and both at once:
 
-- ``loudness``: loudness to the power of 0.6, which is how it is felt (Stevens 1955: loudness grows
-  as the 0.6th power of sound pressure); only what is louder than usual counts;
-- ``arousal`` and ``valence``: as measured; both directions count;
-- ``expression``: the Hellinger distance of the eight emotions to their running median.
+    score = 0.2 L + 0.4 F + 0.4 √(L F),   F = (arousal + 1.5 valence + 1.5 expression) / 4
 
-For each, the deviation is z = (x - median) / max(spread, floor), with the median and the scaled
-median absolute deviation of the three minutes around the tick (`running_normal`). What lies within
-one spread is usual; beyond it the part's tension is r = d² / (d² + 4), d = |z| - 1, which is 1/2 at
-z = 3. The score is the mean of the r, weighted by `WEIGHTS` and by the share of the window in which
-the part was measured: a video without a face, or without sound, is judged by what it has, and a
-face that is gone for a while neither raises nor lowers the rest. It is smoothed over half a second.
+with L, F the tensions of sound and face, smoothed over about a second. Rises of loudness and
+arousal count, falls do not; valence counts in both directions; expression, unless it only turns
+neutral.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.moments.normal import running_normal
+from reelpulse.moments.normal import coverage, running_normal
+from reelpulse.settings import WEIGHTS
 from reelpulse.timeline import EMOTIONS, Timeline
 
-WEIGHTS = {"loudness": 0.35, "arousal": 0.25, "valence": 0.2, "expression": 0.2}
-"""Share of each part where all are measured; sound and face in balance, with the face ahead."""
+_SIGNALS = ("loudness", "arousal", "valence", "expression")
+_FACE = slice(1, 4)
 
 FLOORS = {"loudness": 0.02, "arousal": 0.1, "valence": 0.15, "expression": 0.1}
 """Smallest spread taken for usual, in each signal's units. Below these lies the noise of measuring,
 which a calm person must not be judged by."""
 
 _FELT = 0.6
+"""Stevens 1955: loudness grows as the 0.6th power of sound pressure."""
+
 _LOUDNESS_FLOOR_SHARE = 0.23
 """Felt loudness also spreads by at least this share of its median: 3 dB."""
 
@@ -40,7 +41,7 @@ SILENCE = 1e-3
 """Loudness below which there is nothing to hear (-60 dB): it tells nothing about what is usual."""
 
 _HALF_AT = 2.0
-_SMOOTH_SECONDS = 0.5
+_SMOOTH_SECONDS = 0.75
 _BRIDGE_SECONDS = 2.0
 """A face lost for less than this is taken to have gone on as it came back."""
 
@@ -58,11 +59,15 @@ class Tension:
     normals : dict of str to ndarray, shape (T,)
         The running median of each signal in the units of its column; of ``expression``, the
         distance to the usual expression.
+    extent : tuple of float
+        From the first to the last tick that says anything, in seconds: what silence and black
+        before and after are not part of.
     """
 
     score: npt.NDArray[np.float64]
     shares: dict[str, npt.NDArray[np.float64]]
     normals: dict[str, npt.NDArray[np.float64]]
+    extent: tuple[float, float]
 
 
 def tension(timeline: Timeline) -> npt.NDArray[np.float64]:
@@ -76,62 +81,94 @@ def tension(timeline: Timeline) -> npt.NDArray[np.float64]:
     return tension_parts(timeline).score
 
 
-def tension_parts(timeline: Timeline) -> Tension:
-    """Score each tick, and say how much each part gave; see the module's text for the formula."""
+def tension_parts(timeline: Timeline, weights: Mapping[str, float] = WEIGHTS) -> Tension:
+    """Score each tick, and say how much each part gave; see the module's text for the formula.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    weights : mapping
+        Each part of `WEIGHTS` to its weight, at least 0; only their ratios matter.
+    """
     count = len(timeline)
-    names = list(WEIGHTS)
-    if count == 0:
-        empty = np.zeros(0)
-        return Tension(empty, dict.fromkeys(names, empty), dict.fromkeys(names, empty))
     filled = timeline.filled(_BRIDGE_SECONDS)
-    signals, heard = _signals(timeline.times, filled)
-    normal = running_normal(timeline.times, np.where(heard, signals, np.nan))
-    floors = np.tile([FLOORS[name] for name in names], (count, 1))
-    floors[:, 0] = np.fmax(floors[:, 0], _LOUDNESS_FLOOR_SHARE * normal.median[:, 0])
-    with np.errstate(invalid="ignore"):
-        z = (signals - normal.median) / np.maximum(normal.spread, floors)
-        z[:, names.index("arousal")] = np.abs(z[:, names.index("arousal")])
-        z[:, names.index("valence")] = np.abs(z[:, names.index("valence")])
-        beyond = np.square(np.clip(z - 1, 0, None))
-    raised = np.nan_to_num(beyond / (beyond + _HALF_AT**2))
-    weights = np.array([WEIGHTS[name] for name in names]) * np.nan_to_num(normal.coverage)
-    total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-    usual_loudness = normal.median[:, 0] ** (1 / _FELT)
-    parts = _smoothed(timeline.times, raised * weights / total)
-    return Tension(
-        np.clip(parts.sum(axis=1), 0, 1),
-        dict(zip(names, parts.T, strict=True)),
-        {**dict(zip(names, normal.median.T, strict=True)), "loudness": usual_loudness},
-    )
+    tells = np.isfinite(_stacked(filled, EMOTIONS)).any(axis=1)
+    tells |= filled.column("loudness") > SILENCE
+    told = np.flatnonzero(tells)
+    shares = {name: np.zeros(count) for name in WEIGHTS}
+    normals = {name: np.full(count, np.nan) for name in _SIGNALS}
+    if not len(told):
+        return Tension(np.zeros(count), shares, normals, timeline.bounds)
+    inside = slice(told[0], told[-1] + 1)
+    times = timeline.times[inside]
+    signals, usual = _signals(times, filled, inside)
+    normal = running_normal(times, np.where(usual, signals, np.nan))
+    raised = _smoothed(times, _raised(signals, normal.median, normal.spread))
+    parts = _parts(raised, coverage(times, usual), np.array([weights[name] for name in WEIGHTS]))
+    for name, values in zip(WEIGHTS, parts.T, strict=True):
+        shares[name][inside] = values
+    for name, values in zip(_SIGNALS, normal.median.T, strict=True):
+        normals[name][inside] = values ** (1 / _FELT) if name == "loudness" else values
+    low, high = timeline.bounds
+    extent = (max(low, float(times[0])), min(high, float(times[-1]) + timeline.spacing))
+    return Tension(np.clip(np.sum(list(shares.values()), axis=0), 0, 1), shares, normals, extent)
 
 
 def _signals(
-    times: npt.NDArray[np.float64], timeline: Timeline
+    times: npt.NDArray[np.float64], timeline: Timeline, inside: slice
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """The four signals (T, 4), and which of their values tell what is usual."""
-    loudness = timeline.column("loudness").astype(np.float64)
-    emotions = np.stack([timeline.column(name) for name in EMOTIONS], axis=1).astype(np.float64)
-    signals = np.stack(
-        [
-            loudness**_FELT,
-            timeline.column("arousal").astype(np.float64),
-            timeline.column("valence").astype(np.float64),
-            _hellinger(emotions, running_normal(times, emotions).median),
-        ],
-        axis=1,
-    )
+    loudness, arousal, valence = _stacked(timeline, ("loudness", "arousal", "valence"))[inside].T
+    emotions = _stacked(timeline, EMOTIONS)[inside]
+    expression = _away(emotions, running_normal(times, emotions).median)
+    signals = np.stack([loudness**_FELT, arousal, valence, expression], axis=1)
     tells = np.isfinite(signals)
     tells[:, 0] &= loudness > SILENCE
     return signals, tells
 
 
-def _hellinger(
+def _stacked(timeline: Timeline, columns: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Columns side by side (T, C); NaN where the timeline lacks one."""
+    return np.stack([timeline.column(name) for name in columns], axis=1).astype(np.float64)
+
+
+def _away(
     shares: npt.NDArray[np.float64], usual: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Hellinger distance of distributions, in [0, 1]."""
+    """Hellinger distance from the usual expression, in [0, 1]; 0 where it only turns neutral."""
     usual = usual / np.maximum(usual.sum(axis=1, keepdims=True), 1e-9)
     squares = np.square(np.sqrt(shares) - np.sqrt(usual)).sum(axis=1)
-    return np.asarray(np.sqrt(squares / 2))
+    neutral = EMOTIONS.index("neutral")
+    calmer = shares[:, neutral] > usual[:, neutral] + FLOORS["expression"]
+    return np.asarray(np.where(calmer, 0.0, np.sqrt(squares / 2)))
+
+
+def _raised(
+    signals: npt.NDArray[np.float64],
+    median: npt.NDArray[np.float64],
+    spread: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Tension of each signal, in [0, 1): 0 up to one spread above the usual, 1/2 at three."""
+    floors = np.tile([FLOORS[name] for name in _SIGNALS], (len(signals), 1))
+    floors[:, 0] = np.fmax(floors[:, 0], _LOUDNESS_FLOOR_SHARE * median[:, 0])
+    with np.errstate(invalid="ignore"):
+        z = (signals - median) / np.fmax(spread, floors)
+        z[:, 2] = np.abs(z[:, 2])
+        beyond = np.square(np.clip(z - 1, 0, None))
+    return np.asarray(np.nan_to_num(beyond / (beyond + _HALF_AT**2)))
+
+
+def _parts(
+    raised: npt.NDArray[np.float64],
+    measured: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """Each part's contribution (T, 5), weighted by how much sound and face there is to judge by."""
+    face = raised[:, _FACE] @ weights[_FACE] / max(weights[_FACE].sum(), 1e-9)
+    together = np.sqrt(raised[:, 0] * face)
+    there = np.concatenate([measured, measured.min(axis=1, keepdims=True)], axis=1) * weights
+    total = np.maximum(there.sum(axis=1, keepdims=True), 1e-9)
+    return np.asarray(np.concatenate([raised, together[:, None]], axis=1) * there / total)
 
 
 def _smoothed(
