@@ -201,8 +201,9 @@ def write_emotion_onnx(
     outputs: int = 10,
     pool: str = "GlobalAveragePool",
     weight: np.ndarray | None = None,
+    embedding: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Write a network of enet's shape: pooled channels, then one linear layer.
+    """Write a network of enet's shape: pooled channels (its embedding), then one linear layer.
 
     Gives weight (channels, outputs) and bias, so that what it must say of a picture can be worked
     out by hand.
@@ -212,15 +213,19 @@ def write_emotion_onnx(
         weight = random.normal(0, 1, (channels, outputs))
     weight = weight.astype(np.float32)
     bias = random.normal(0, 0.3, outputs).astype(np.float32)
+    given = {"output": outputs, **({"embedding": channels} if embedding else {})}
     graph = helper.make_graph(
         [
             helper.make_node(pool, ["input"], ["pooled"]),
-            helper.make_node("Flatten", ["pooled"], ["flat"], axis=1),
-            helper.make_node("Gemm", ["flat", "weight", "bias"], ["output"]),
+            helper.make_node("Flatten", ["pooled"], ["embedding"], axis=1),
+            helper.make_node("Gemm", ["embedding", "weight", "bias"], ["output"]),
         ],
         "face",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, [batch, channels, size, size])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, [batch, outputs])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, width])
+            for name, width in given.items()
+        ],
         [
             helper.make_tensor("weight", TensorProto.FLOAT, weight.shape, weight.ravel()),
             helper.make_tensor("bias", TensorProto.FLOAT, bias.shape, bias),

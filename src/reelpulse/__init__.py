@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 # Public name → where it lives. Imported at first use, so that `import reelpulse` is quick.
 _PUBLIC = {
     "analyze": "reelpulse.analysis",
+    "embedding_summary": "reelpulse.timeline",
     "find_moments": "reelpulse.moments.detect",
     "load_timeline": "reelpulse.timeline",
     "Timeline": "reelpulse.timeline",
@@ -28,6 +29,7 @@ __all__ = [
     "Timeline",
     "__version__",
     "analyze",
+    "embedding_summary",
     "find_moments",
     "load_timeline",
 ]
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from reelpulse.analysis import analyze
     from reelpulse.errors import ReelpulseError
     from reelpulse.moments.detect import find_moments
-    from reelpulse.timeline import Moment, Timeline, load_timeline
+    from reelpulse.timeline import Moment, Timeline, embedding_summary, load_timeline
 
 
 def __getattr__(name: str) -> Any:

@@ -15,11 +15,11 @@ import numpy as np
 from reelpulse.errors import DataError, MediaError, PersonError, SettingsError, at
 from reelpulse.faces.identity import embed_photos
 from reelpulse.measure import OnProgress, Parts, measure, remove_parts
-from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, probe
+from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, check_unchanged, probe
 from reelpulse.outputs import output_path, parts_folder
-from reelpulse.resolve import Thresholds, people_as_tracks, resolve
+from reelpulse.resolve import Thresholds, people_as_tracks, person_rows, resolve
 from reelpulse.settings import AnalyzeSettings, as_dict, changed
-from reelpulse.streams import STREAMS, FaceStream, Stream
+from reelpulse.streams import STREAMS, FaceStream, Stream, stream_names
 from reelpulse.streams.choice import load_face_models, load_measured_with, still_good
 from reelpulse.streams.face import MOST_FACES, Focus, Region
 from reelpulse.timeline import (
@@ -76,9 +76,9 @@ def analyze(
         `MediaError`, `ModelError`, `PersonError`, `SettingsError` or `DataError`, in one line.
     """
     settings = changed(settings or AnalyzeSettings(), changes)
-    unknown = [name for name in settings.stream if name not in STREAMS]
-    if unknown:
-        raise SettingsError(f"no stream is named {unknown[0]!r}: use {', '.join(STREAMS)}")
+    names = stream_names(settings)
+    if settings.forget_faces and "embedding" in settings.stream:
+        raise SettingsError("--forget-faces leaves embeddings out: do without --stream embedding")
     region = parse_region(settings.region)
     for photo in settings.person:
         if not Path(photo).is_file():
@@ -92,7 +92,7 @@ def analyze(
     if settings.range and parse_range(settings.range)[1] > facts.duration + 0.1 > 0.1:
         cut = clock_text(facts.duration)
         warnings.append(f"{facts.name}: is {cut} long; the range {settings.range} ends there")
-    if "face" in settings.stream and not facts.video:
+    if "face" in names and not facts.video:
         warnings.append(f"{facts.name}: has no video stream; only its sound is measured")
     if not facts.sound_tracks:
         warnings.append(f"{facts.name}: has no sound; only its pictures are measured")
@@ -100,9 +100,9 @@ def analyze(
         with tempfile.TemporaryDirectory(prefix="reelpulse-") as folder:
             job = _Job(Path(video), facts, clock, settings, region, warnings, Path(folder) / "x.h5")
             return job.run(progress, keep=False)
-    target = output_path(out, facts, sampling_of(settings, clock, facts))
-    job = _Job(Path(video), facts, clock, settings, region, warnings, target)
-    return job.run(progress, keep=True)
+    with output_path(out, facts, sampling_of(settings, clock, facts)) as target:
+        job = _Job(Path(video), facts, clock, settings, region, warnings, target)
+        return job.run(progress, keep=True)
 
 
 def parse_region(text: str | None) -> Region | None:
@@ -184,15 +184,18 @@ class _Job:
         timeline = self._resolve(observations, focus)
         if self._overlooked(observations, timeline, focus):
             log.info("%s: looks again, with the person asked for in focus", self.facts.name)
-            face = FaceStream(*load_face_models(self.settings), focus)
+            wide = bool(observations.face_settings.get("features"))
+            face = FaceStream(*load_face_models(self.settings), focus, features=wide)
             observations = self._measure([face], observations, progress)
             timeline = self._resolve(observations, focus)
         if keep:
             forget = self.settings.forget_faces
             if forget and observations.faces is not None:
                 known = people_as_tracks(observations.faces, self._thresholds(observations))
-                observations = replace(observations, faces=known)
-            write_timeline(self.target, timeline, observations, forget_faces=forget)
+                observations = replace(observations, faces=replace(known, features=None))
+                observations.face_settings = {**observations.face_settings, "features": 0}
+            rows = person_rows(observations, focus, self._thresholds(observations))
+            write_timeline(self.target, timeline, observations, rows=rows, forget_faces=forget)
             remove_parts(parts_folder(self.target))
             timeline.meta["file"] = str(self.target)
         return timeline
@@ -200,21 +203,21 @@ class _Job:
     def _measured_before(self) -> Observations | None:
         if not self.target.exists():
             return None
-        before = load_observations(self.target)
-        return before
+        return load_observations(self.target)
 
     def _missing(self, before: Observations | None) -> tuple[list[Stream], Focus | None]:
         """The streams that must be measured, and the focus where faces are among them."""
         streams: list[Stream] = []
         focus = None
-        for name in dict.fromkeys(self.settings.stream):
+        for name in stream_names(self.settings):
             stored = before.settings_of(name) if before is not None else None
             if name == "face":
                 if not self.facts.video or (stored and still_good(self.settings, stored)):
                     continue
                 detector, emotion, identity = load_face_models(self.settings)
                 focus = self._embedded(detector, identity)
-                streams.append(FaceStream(detector, emotion, identity, focus))
+                wide = "embedding" in self.settings.stream
+                streams.append(FaceStream(detector, emotion, identity, focus, features=wide))
             else:
                 stream = STREAMS[name](self.settings)
                 if stored == stream.settings:
@@ -223,7 +226,7 @@ class _Job:
             if stored:
                 log.info("%s: %s had other settings; measured anew", self.target.name, name)
         if streams and not any(self._can_measure(stream) for stream in streams):
-            wanted = ", ".join(self.settings.stream)
+            wanted = ", ".join(stream_names(self.settings))
             lacks = "sound" if self.facts.video else "video stream"
             raise MediaError(at(self.video, f"has no {lacks}: nothing to measure {wanted} from"))
         return streams, focus
@@ -293,6 +296,11 @@ class _Job:
             audio_track=self.settings.audio_track,
             progress=progress,
         )
+        try:
+            check_unchanged(self.video, self.facts)
+        except MediaError:
+            remove_parts(parts_folder(self.target))  # who knows of which of the two they are
+            raise
         if before is not None:
             if not np.array_equal(before.times, new.times):
                 raise DataError(

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from reelpulse.errors import DataError, at
+
+_FAR = 1 << 30
+"""Windows keeps others from reading a locked byte: one that nobody writes is locked."""
+
+_MOMENT, _MOST_ATTEMPTS = 0.01, 100
+"""Seconds until a run that was just met has said what it does, or is gone; how often to ask."""
 
 
 def digest(path: str | Path) -> str:
@@ -40,6 +49,89 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def try_lock(descriptor: int, path: Path) -> bool | None:
+    """Lock an open file until it is closed, at the latest when the process ends, however it ends.
+
+    Returns
+    -------
+    bool or None
+        False where another holds the lock, or removed the file between our opening and locking it;
+        None where the file system knows no locks.
+    """
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(descriptor, _FAR, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            os.lseek(descriptor, 0, os.SEEK_SET)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except (BlockingIOError, PermissionError, FileNotFoundError):
+        return False
+    except OSError:
+        return None
+
+
+class Busy(Exception):
+    """Another run holds a lock; `note` is what it wrote there."""
+
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note
+
+
+@contextmanager
+def only_one(path: str | Path, note: str) -> Iterator[None]:
+    """Be the only run on this machine at work on `path` while the block lasts.
+
+    The lock is a file beside `path`, which a killed run leaves behind unlocked.
+
+    Parameters
+    ----------
+    path : str or Path
+        What is worked on; it need not be there.
+    note : str
+        Who works on it, for those who come later.
+
+    Raises
+    ------
+    Busy
+        When another run is at it.
+    DataError
+        When the folder cannot be written.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.lock")
+    for attempt in itertools.count():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        except (OSError, ValueError) as error:
+            problem = getattr(error, "strerror", None) or error
+            raise DataError(at(path, f"cannot be written ({problem}); give another -o")) from error
+        held = try_lock(descriptor, lock)
+        if held is not False:
+            break
+        held_by = os.read(descriptor, 4096).decode(errors="replace")
+        os.close(descriptor)
+        if held_by or attempt == _MOST_ATTEMPTS:
+            raise Busy(held_by)
+        time.sleep(_MOMENT)  # that run has just begun or ended
+    try:
+        with suppress(OSError):  # a full disk is met, and said, where the results are written
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, note.encode())
+        yield
+    finally:
+        with suppress(OSError):
+            lock.unlink()
+        os.close(descriptor)
 
 
 def readable(text: str) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from reelpulse.errors import ModelError, at
+from reelpulse.files import try_lock as _try_lock
 
 Kind = Literal["detector", "identity", "emotion", "laughter", "voice"]
 Progress = Callable[[str, int, int | None], None]
@@ -250,7 +251,7 @@ def _temporary(target: Path) -> Iterator[tuple[Path, bool]]:
     """Give ``<file>.part`` and True; or, while another process has it, an own file and False."""
     lock = target.with_name(f".{target.name}.lock")
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    first = _try_lock(descriptor, lock)
+    first = _try_lock(descriptor, lock) is True
     own = "" if first else f".{os.getpid()}-{threading.get_ident()}"
     part = target.with_name(f"{target.name}{own}.part")
     try:
@@ -259,22 +260,6 @@ def _temporary(target: Path) -> Iterator[tuple[Path, bool]]:
         with suppress(OSError):
             (lock if first else part).unlink()
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int, lock: Path) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The last holder may have removed the file between our opening and locking it.
-        return os.path.samestat(os.fstat(descriptor), lock.stat())
-    except OSError:
-        return False
 
 
 def _download(weights: Weights, part: Path, kept: bool, progress: Progress | None) -> None:

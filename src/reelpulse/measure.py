@@ -7,18 +7,20 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 
 from reelpulse.errors import DataError, at
 from reelpulse.files import atomic_path, write_json
 from reelpulse.media import Clock, Tick, TickReader, VideoFacts
 from reelpulse.media.clocks import SEGMENT_SECONDS
 from reelpulse.streams import Stream
-from reelpulse.timeline import Block, Faces, Observations
+from reelpulse.timeline import Block, Faces, Features, Observations
 from reelpulse.times import clock_text
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,8 @@ class Parts:
             if isinstance(value, Faces):
                 for row in (*Faces.ROWS, "seen"):
                     arrays[f"{name}/{row}"] = getattr(value, row)
+                if value.features is not None:
+                    arrays[f"{name}/features"] = value.features.whole()
             elif name != "times":
                 arrays[f"{name}/values"] = value
         with atomic_path(self.folder / f"{index:04d}.npz") as path, open(path, "wb") as file:
@@ -116,9 +120,17 @@ class Parts:
                     elif name not in part:
                         rows = {r: arrays[f"{name}/{r}"] for r in (*Faces.ROWS, "seen")}
                         part[name] = Faces(**rows)
+                        if f"{name}/features" in arrays.files:
+                            kept = partial(_array, path, f"{name}/features")
+                            part[name].features = Features((kept,))
         except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise DataError(at(path, f"is damaged ({error}); delete it and run again")) from None
         return part
+
+
+def _array(path: Path, key: str) -> npt.NDArray[np.float16]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return np.asarray(arrays[key])
 
 
 def remove_parts(folder: Path) -> None:
@@ -181,6 +193,8 @@ def measure(
         for index, part in _segments(reader, clock, streams, facts, len(done), progress):
             if parts is not None:
                 parts.write(index, part)
+                # As a resumed run finds it: what is wide stays on disk.
+                part = parts.read(index)
             done.append(part)
         end = {"end": reader.end, "warnings": reader.warnings}
         if parts is not None:

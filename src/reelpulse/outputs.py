@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from reelpulse.errors import DataError, at
+from reelpulse.files import Busy, only_one
 from reelpulse.media import VideoFacts
 from reelpulse.timeline import load_observations
 
@@ -16,22 +20,25 @@ log = logging.getLogger(__name__)
 _LONGEST_STEM = 180
 
 
-def output_path(out: str | Path, facts: VideoFacts, sampling: dict[str, Any]) -> Path:
-    """Choose the ``.h5`` of a video: its name, with more where that is taken.
+@contextmanager
+def output_path(out: str | Path, facts: VideoFacts, sampling: dict[str, Any]) -> Iterator[Path]:
+    """Choose the ``.h5`` of a video, and keep other runs from it while the block lasts.
 
-    A name is taken by the results of another video, or of this one looked at at other times: a
-    range tried out must not replace six hours.
+    It has the video's name, with more where that is taken: by the results of another video, or of
+    this one looked at at other times. A range tried out must not replace six hours.
 
     Raises
     ------
     DataError
-        When the folder's place is taken by a file, or the name by a file that is not ours.
+        When the folder's place is taken by a file, the name by a file that is not ours, or another
+        run is at work on the same results.
     """
     out = Path(out)
     try:
         taken = out.exists() and not out.is_dir()
-    except OSError as error:
-        raise DataError(at(out, f"cannot be used ({error.strerror}); give another -o")) from None
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or error
+        raise DataError(at(out, f"cannot be used ({problem}); give another -o")) from None
     if taken:
         raise DataError(at(out, "is a file; give a folder for the results"))
     stem, mark = Path(facts.name).stem, facts.fingerprint[:8]
@@ -39,14 +46,21 @@ def output_path(out: str | Path, facts: VideoFacts, sampling: dict[str, Any]) ->
         # Room for what is added: the file system's limit is 255 bytes a name.
         stem = os.fsencode(stem)[: _LONGEST_STEM - 9].decode(errors="ignore") + f"-{mark}"
     look = _described(sampling)
-    path = out / f"{stem}.h5"
+    own = json.dumps([facts.fingerprint, sampling], sort_keys=True)
     for name in (stem, f"{stem}-{look}", f"{stem}-{mark}", f"{stem}-{mark}-{look}"):
         path = out / f"{name}.h5"
-        if _is_for(path, facts, sampling):
-            break
-    if path.stem != stem:
-        log.info("%s.h5 is of something else; these results are %s", stem, path.name)
-    return path
+        try:
+            with only_one(path, own):
+                if _is_for(path, facts, sampling):
+                    if name != stem:
+                        log.info("%s.h5 is of something else; these are %s", stem, path.name)
+                    yield path
+                    return
+        except Busy as busy:
+            if busy.note == own:
+                problem = "another run is at it: wait until that has ended, or give another -o"
+                raise DataError(at(path, problem)) from None
+    raise DataError(at(out, f"has no free name for the results of {facts.name}; give another -o"))
 
 
 def _is_for(path: Path, facts: VideoFacts, sampling: dict[str, Any]) -> bool:
@@ -54,7 +68,10 @@ def _is_for(path: Path, facts: VideoFacts, sampling: dict[str, Any]) -> bool:
         made_from, looked_at = _made_from(path)
         return made_from == facts.fingerprint and looked_at == sampling
     parts = parts_folder(path)
-    return not parts.exists() or facts.fingerprint in _read_or_empty(parts / "plan.json")
+    if not parts.exists() or facts.fingerprint in _read_or_empty(parts / "plan.json"):
+        return True
+    # A run that could not even write its plan, on a full disk, leaves nothing to be kept.
+    return parts.is_dir() and all(file.suffix == ".tmp" for file in parts.iterdir())
 
 
 def _described(sampling: dict[str, Any]) -> str:

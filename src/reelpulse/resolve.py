@@ -87,9 +87,7 @@ def resolve(
     faces = observations.faces
     if faces is not None:
         values = np.full((len(observations.times), len(FACE_COLUMNS)), np.nan, np.float32)
-        video = meta.get("video", {})
-        size = (int(video.get("width", 1)), int(video.get("height", 1)))
-        chosen = _choose(faces, focus, thresholds, size)
+        chosen = _chosen(observations, faces, focus, thresholds)
         values[faces.tick[chosen.rows]] = faces.values[chosen.rows]
         streams["face"] = (FACE_COLUMNS, values)
         ticks = max(1, len(observations.times))
@@ -100,6 +98,32 @@ def resolve(
             "any_face": round(float(np.mean(faces.seen > 0)), 4) if len(faces.seen) else 0.0,
         }
     return assemble(observations.times, streams, meta)
+
+
+def person_rows(
+    observations: Observations, focus: Focus | None = None, thresholds: Thresholds | None = None
+) -> npt.NDArray[np.int32]:
+    """Find the row of the person `resolve` follows in the table of the faces' features, a tick.
+
+    Returns
+    -------
+    ndarray of int32, shape (T,)
+        -1 where the person was not seen, or no features were kept.
+    """
+    rows = np.full(len(observations.times), -1, np.int32)
+    faces = observations.faces
+    if faces is not None and faces.features is not None:
+        found = _chosen(observations, faces, focus or Focus(), thresholds or Thresholds()).rows
+        rows[faces.tick[found]] = found
+    return rows
+
+
+def _chosen(
+    observations: Observations, faces: Faces, focus: Focus, thresholds: Thresholds
+) -> _Chosen:
+    video = observations.meta.get("video", {})
+    size = (int(video.get("width", 1)), int(video.get("height", 1)))
+    return _choose(_numbered(faces), focus, thresholds, size)
 
 
 def _choose(faces: Faces, focus: Focus, thresholds: Thresholds, size: tuple[int, int]) -> _Chosen:
@@ -174,10 +198,17 @@ def join_tracks(faces: Faces, rows: npt.NDArray[np.int64], thresholds: Threshold
 
 def people_as_tracks(faces: Faces, thresholds: Thresholds) -> Faces:
     """Number the tracks by person, so that who is who outlives the embeddings."""
+    faces = _numbered(faces)
     numbers = np.zeros(int(faces.track.max()) + 1 if len(faces) else 0, np.int32)
     for number, person in enumerate(join_tracks(faces, np.arange(len(faces)), thresholds)):
         numbers[person.tracks] = number
     return replace(faces, track=numbers[faces.track])
+
+
+def _numbered(faces: Faces) -> Faces:
+    """Number the tracks from 0 on, none left out: a crowd starts far more than are measured."""
+    tracks = np.unique(faces.track, return_inverse=True)[1]
+    return replace(faces, track=tracks.astype(np.int32))
 
 
 def _embedding_sums(faces: Faces) -> npt.NDArray[np.float64]:

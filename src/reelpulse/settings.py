@@ -51,7 +51,9 @@ class AnalyzeSettings:
         None, "Measure only this part: START-END, as seconds or [h:]m:s.", metavar="START-END"
     )
     stream: tuple[str, ...] = setting(
-        ("face", "loudness"), "A measurement to make; give it again for more."
+        ("face", "loudness"),
+        "A measurement to make besides faces and loudness (embedding), or these alone"
+        " (--stream loudness); give it again for more.",
     )
     detector: str = setting("auto", "Face detector: auto, yunet, dlib or mtcnn.")
     identity: str = setting(

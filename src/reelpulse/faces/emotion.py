@@ -49,6 +49,8 @@ class EmotionModel:
         How to cut a face out of a picture for this model.
     settings : dict
         Name, checksum and version, to be kept with what it measured.
+    features : int
+        Width of the network's own embedding of a face, an output named ``embedding``; 0 without.
     """
 
     columns = FACE_COLUMNS
@@ -73,6 +75,10 @@ class EmotionModel:
         self._mean = np.array(wanted["mean"], np.float32)
         self._std = np.array(wanted["std"], np.float32)
         self._order = [described["outputs"].index(name) for name in FACE_COLUMNS]
+        outputs = self._session.get_outputs()
+        widths = {out.name: out.shape[1] for out in outputs if len(out.shape) == 2}
+        self._values = outputs[0].name
+        self.features = widths["embedding"] if isinstance(widths.get("embedding"), int) else 0
         fixed = self._input.shape[0]
         self._batch = fixed if isinstance(fixed, int) else BATCH
         try:
@@ -126,15 +132,32 @@ class EmotionModel:
             Eight probabilities in alphabetical order of the emotions, summing to 1; valence and
             arousal in [-1, 1].
         """
-        out = np.zeros((len(crops), len(FACE_COLUMNS)), np.float32)
+        return self._run(crops, [self._values])[0]
+
+    def with_features(
+        self, crops: Sequence[Image]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Measure faces, and give the network's own embedding of each, (N, `features`)."""
+        values, features = self._run(crops, [self._values, "embedding"])
+        return values, features
+
+    def _run(
+        self, crops: Sequence[Image], outputs: list[str]
+    ) -> tuple[npt.NDArray[np.float32], ...]:
+        widths = (len(FACE_COLUMNS), self.features)
+        out = tuple(np.zeros((len(crops), width), np.float32) for width in widths[: len(outputs)])
         for start in range(0, len(crops), self._batch):
             part = [self._prepared(crop) for crop in crops[start : start + self._batch]]
             used = len(part)
             part += [part[-1]] * (
                 self._batch - used if isinstance(self._input.shape[0], int) else 0
             )
-            raw = self._session.run(None, {self._input.name: np.stack(part)})[0]
-            out[start : start + used] = _values(raw[:used, self._order])
+            raw = self._session.run(outputs, {self._input.name: np.stack(part)})
+            for kept, given in zip(out, raw, strict=True):
+                done = given[:used]
+                kept[start : start + used] = (
+                    _values(done[:, self._order]) if kept is out[0] else done
+                )
         return out
 
     def _prepared(self, crop: Image) -> npt.NDArray[np.float32]:

@@ -33,6 +33,9 @@ _SEEK_MARGIN_SECONDS = 0.5
 """Codecs need some packets before their output is right (80 ms for Opus)."""
 
 
+_MOST_PLANES = 7
+"""PyAV (18.1) reads beyond a frame of more separate channels than this, and crashes."""
+
 _FILTER_SECONDS = 0.02
 """A resampler gives out a sample only when it has seen half its filter's length beyond."""
 
@@ -143,6 +146,7 @@ class SoundReader:
                 self._container.seek(int((anchor + start) * av.time_base), backward=True)
             except av.error.FFmpegError as error:
                 log.debug("%s: sound cannot be sought, read from the start: %s", path, error)
+        self._interleaver = _Interleaver()
         self._runs = self._chunks()
 
     def close(self) -> None:
@@ -176,6 +180,8 @@ class SoundReader:
         for frame in decoded(self._stream, packets(self._container, self._stream, self), self):
             known = frame.pts is not None
             time = float(frame.pts * frame.time_base) - self.start if known else np.nan
+            if frame.format.is_planar and frame.layout.nb_channels > _MOST_PLANES:
+                frame = self._interleaver(frame)
             yield time, frame.sample_rate, mono(frame)
 
     def _chunks(self) -> Iterator[float]:
@@ -228,6 +234,22 @@ class SoundReader:
             resampler.feed(joined)
             resampler.finish()
         yield begin + len(joined) / resamplers[0].rate_in
+
+
+class _Interleaver:
+    """Bring a frame's separate channels into one plane."""
+
+    def __init__(self) -> None:
+        self._kind: tuple[Any, ...] = ()
+        self._swr: Any = None
+
+    def __call__(self, frame: Any) -> Any:
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if kind != self._kind:
+            self._kind = kind
+            self._swr = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
+        (whole,) = self._swr.resample(frame)
+        return whole
 
 
 class _Resampler:

@@ -121,19 +121,35 @@ def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & type(stream.disposition).attached_pic)
 
 
-def fingerprint(path: Path) -> str:
-    """Name a file's content by its size and its first and last 64 KiB.
+def fingerprint(path: Path, size: int | None = None) -> str:
+    """Name a file's content, or that of its first `size` bytes, by its size and its ends of 64 KiB.
 
     Six hours of recording are not read through to be recognised; two files that differ only in the
     middle and have one size do not occur among encoded videos.
     """
-    size = path.stat().st_size
+    size = path.stat().st_size if size is None else size
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
-        digest.update(file.read(_EDGE_BYTES))
+        digest.update(file.read(min(size, _EDGE_BYTES)))
         file.seek(max(0, size - _EDGE_BYTES))
-        digest.update(file.read(_EDGE_BYTES))
+        digest.update(file.read(min(size, _EDGE_BYTES)))
     return digest.hexdigest()[:16]
+
+
+def check_unchanged(path: str | Path, facts: VideoFacts) -> None:
+    """Check that the file is still the one that `probe` saw; one that has only grown is.
+
+    Raises
+    ------
+    MediaError
+        When another has come in its place.
+    """
+    try:
+        same = fingerprint(Path(path), facts.size) == facts.fingerprint
+    except OSError:
+        same = True  # moved away or deleted: what was open was read to its end
+    if not same:
+        raise MediaError(at(path, "was replaced while it was analysed; run again"))
 
 
 def probe(path: str | Path) -> VideoFacts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reelpulse.errors import SettingsError
 from reelpulse.settings import AnalyzeSettings
 from reelpulse.streams.base import Stream
 from reelpulse.streams.face import FaceStream
@@ -17,4 +18,24 @@ STREAMS: dict[str, Callable[[AnalyzeSettings], Stream]] = {
     "loudness": LoudnessStream.from_settings,
 }
 
-__all__ = ["STREAMS", "FaceStream", "LoudnessStream", "Stream"]
+PART_OF = {"embedding": "face"}
+"""What is measured in one go with another stream, on request."""
+
+
+def stream_names(settings: AnalyzeSettings) -> list[str]:
+    """Which streams to run: those named; faces and loudness too, unless one of them is named.
+
+    Raises
+    ------
+    SettingsError
+        On an unknown name.
+    """
+    for name in settings.stream:
+        if name not in STREAMS and name not in PART_OF:
+            known = ", ".join([*STREAMS, *PART_OF])
+            raise SettingsError(f"no stream is named {name!r}: use {known}")
+    always = () if {"face", "loudness"} & set(settings.stream) else ("face", "loudness")
+    return list(dict.fromkeys(PART_OF.get(name, name) for name in (*always, *settings.stream)))
+
+
+__all__ = ["PART_OF", "STREAMS", "FaceStream", "LoudnessStream", "Stream", "stream_names"]

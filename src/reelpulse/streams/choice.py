@@ -94,6 +94,8 @@ def still_good(settings: AnalyzeSettings, stored: dict[str, Any]) -> bool:
     """
     if stored.get("detector", {}).get("detect_size") != settings.detect_size:
         return False
+    if "embedding" in settings.stream and not stored.get("features"):
+        return False
     names = choose(settings)
     for role in ROLES:
         have = stored.get(role, {})

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from reelpulse.errors import ModelError
 from reelpulse.faces.align import crop
 from reelpulse.faces.detectors import Detector, Face, Image
 from reelpulse.faces.emotion import EmotionModel
@@ -18,7 +19,7 @@ from reelpulse.faces.identity import Embeddings, Identity
 from reelpulse.faces.tracker import Track, Tracker
 from reelpulse.media import Tick
 from reelpulse.settings import AnalyzeSettings
-from reelpulse.timeline import FACE_COLUMNS, Faces
+from reelpulse.timeline import FACE_COLUMNS, Faces, Features
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,13 @@ class FaceStream:
     identity : Identity or None
         None: tracks are told apart by position alone.
     focus : Focus
+    features : bool
+        Also keep the emotion network's own embedding of each face.
+
+    Raises
+    ------
+    ModelError
+        When embeddings are asked of a network that does not give them.
     """
 
     name = "face"
@@ -104,8 +112,16 @@ class FaceStream:
         emotion: EmotionModel,
         identity: Identity | None = None,
         focus: Focus | None = None,
+        *,
+        features: bool = False,
     ) -> None:
         self.sound: dict[int, float] = {}
+        if features and not emotion.features:
+            raise ModelError(
+                f"the face emotion model {emotion.name} has no output `embedding`;"
+                " `reelpulse models convert` makes a file that has one"
+            )
+        self._features = features
         self.detector, self.emotion, self.identity = detector, emotion, identity
         self.focus = focus or Focus()
         self._tracker = Tracker(detector.strict)
@@ -122,7 +138,9 @@ class FaceStream:
     @property
     def settings(self) -> dict[str, Any]:
         """What the values depend on, a model's own settings under its role."""
+        wide = {"features": self.emotion.features} if self._features else {}
         return {
+            **wide,
             "detector": self.detector.settings,
             "identity": self._identity_settings(),
             "emotion": self.emotion.settings,
@@ -156,6 +174,8 @@ class FaceStream:
             sure = sum(face.score >= self.detector.strict for face in faces)
             table.seen[number] = max(sure, len(chosen))
             rows += self._measured(number, tick.time, image, chosen)
+        if self._features:
+            table.features = Features.of(np.zeros((0, self.emotion.features), np.float16))
         if not rows:
             return table
         table.tick = np.array([row.tick for row in rows], np.int32)
@@ -163,7 +183,12 @@ class FaceStream:
         table.score = np.array([row.face.score for row in rows], np.float32)
         table.track = np.array([row.track for row in rows], np.int32)
         table.embedding = np.stack([row.embedding for row in rows]).astype(np.float16)
-        table.values = self.emotion([row.crop for row in rows])
+        crops = [row.crop for row in rows]
+        if self._features:
+            table.values, features = self.emotion.with_features(crops)
+            table.features = Features.of(features)
+        else:
+            table.values = self.emotion(crops)
         return table
 
     def _chosen(self, time: float, image: Image, faces: list[Face]) -> list[tuple[Face, Track]]:

@@ -1,5 +1,6 @@
 """What was observed, what is made of it, and the file that keeps both."""
 
+from reelpulse.timeline.features import Features, embedding_summary
 from reelpulse.timeline.hdf5 import load_observations, load_timeline, write_timeline
 from reelpulse.timeline.model import (
     EMOTIONS,
@@ -18,11 +19,13 @@ __all__ = [
     "LOUDNESS_COLUMNS",
     "Block",
     "Faces",
+    "Features",
     "Moment",
     "Observations",
     "Reason",
     "Timeline",
     "assemble",
+    "embedding_summary",
     "load_observations",
     "load_timeline",
     "write_timeline",

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
+import numpy.typing as npt
 
 import reelpulse
 from reelpulse.errors import DataError, at
 from reelpulse.files import atomic_path, readable
+from reelpulse.timeline.features import stored_features, write_features
 from reelpulse.timeline.model import FACE_COLUMNS, Timeline, assemble
 from reelpulse.timeline.observations import Block, Faces, Observations
 
@@ -20,9 +25,27 @@ VERSION = 1
 _DAMAGE = (KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError, OverflowError)
 """What h5py and JSON raise on a file whose inside is not what it should be."""
 
+_MOST_PACKED = 1100
+"""Deflate packs at most 1032 to 1: more values than this for the bytes stored are a lie."""
+
+_FACES = {
+    "tick": ("i", ()),
+    "box": ("f", (4,)),
+    "score": ("f", ()),
+    "track": ("i", ()),
+    "embedding": ("f", (None,)),
+    "values": ("f", (len(FACE_COLUMNS),)),
+}
+"""Kind of number and shape of a row, of each column of ``/faces``; None for any length."""
+
 
 def write_timeline(
-    path: str | Path, timeline: Timeline, observations: Observations, *, forget_faces: bool = False
+    path: str | Path,
+    timeline: Timeline,
+    observations: Observations,
+    *,
+    rows: npt.NDArray[np.int32] | None = None,
+    forget_faces: bool = False,
 ) -> None:
     """Write the resolved timeline and the observations behind it, whole or not at all.
 
@@ -34,6 +57,9 @@ def write_timeline(
         What `resolve` made of the observations.
     observations : Observations
         Kept so that another person can be chosen without decoding.
+    rows : ndarray of int32, shape (T,), optional
+        The followed person's row in the table of faces a tick, -1 for none: needed where the faces
+        have features.
     forget_faces : bool
         Leave the embeddings (biometric data) out.
 
@@ -42,7 +68,9 @@ def write_timeline(
     DataError
         When the file cannot be written.
     """
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    # In memory first: HDF5 does not survive a disk that fills up while it writes.
+    content = BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
         file.attrs["reelpulse"] = reelpulse.__version__
@@ -58,8 +86,14 @@ def write_timeline(
             face_values = timeline.select(FACE_COLUMNS).values
             block = Block(FACE_COLUMNS, face_values, observations.face_settings)
             _write_block(file, "face", block)
+            features = observations.faces.features
+            if features is not None and rows is not None:
+                shape = (len(observations.faces), int(observations.face_settings["features"]))
+                write_features(file, features, shape, rows)
         for name, block in observations.blocks.items():
             _write_block(file, name, block)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def _dataset(group: Any, name: str, values: Any) -> None:
@@ -105,8 +139,8 @@ def load_timeline(path: str | Path) -> Timeline:
         When the file is missing, damaged, not a reelpulse timeline, or of a newer version.
     """
     with _Opened(path) as file:
-        times = file["times"][()]
-        meta = json.loads(file.attrs["meta"])
+        times = _read(file, "times", "fiu")
+        meta = _read_meta(file)
         meta["file"] = str(path)
         blocks = {name: _read_block(file, name) for name in _stream_names(file)}
         streams = {name: (block.columns, block.values) for name, block in blocks.items()}
@@ -116,10 +150,12 @@ def load_timeline(path: str | Path) -> Timeline:
 def load_observations(path: str | Path) -> Observations:
     """Read the observations behind a timeline; errors as `load_timeline`."""
     with _Opened(path) as file:
-        observations = Observations(file["times"][()], meta=json.loads(file.attrs["meta"]))
+        observations = Observations(_read(file, "times", "fiu"), meta=_read_meta(file))
         if "faces" in file:
-            group = file["faces"]
-            observations.faces = Faces(**{n: group[n][()] for n in (*Faces.ROWS, "seen")})
+            observations.faces = _read_faces(file["faces"], len(observations.times))
+            observations.faces.features = stored_features(Path(path), file)
+            if "face" not in _stream_names(file):
+                raise ValueError("its faces do not say how they were measured")
         for name in _stream_names(file):
             block = _read_block(file, name)
             if name == "face":
@@ -133,13 +169,63 @@ def _stream_names(file: Any) -> list[str]:
     return sorted(file["streams"]) if "streams" in file else []
 
 
+def _read(group: Any, name: str, kinds: str, row: tuple[int | None, ...] = ()) -> Any:
+    """Read a dataset of some kind of numbers, one row of some shape each; see `_FACES`."""
+    dataset = group[name]
+    shape = dataset.shape
+    fits = len(shape) == 1 + len(row) and all(
+        wanted in (None, length) for wanted, length in zip(row, shape[1:], strict=True)
+    )
+    if not fits or dataset.dtype.kind not in kinds:
+        raise ValueError(f"{name} holds {dataset.dtype} of shape {shape}")
+    if math.prod(shape) * dataset.dtype.itemsize > _MOST_PACKED * dataset.id.get_storage_size():
+        raise ValueError(f"{name} declares {shape[0]} rows, and they are not there")
+    return dataset[()]
+
+
 def _read_block(file: Any, name: str) -> Block:
     group = file[f"streams/{name}"]
-    columns = tuple(json.loads(group.attrs["columns"]))
-    values = group["values"][()]
-    if values.shape != (len(file["times"]), len(columns)):
-        raise ValueError(f"stream {name} has values of shape {values.shape}")
-    return Block(columns, values, json.loads(group.attrs["settings"]))
+    columns, settings = (json.loads(group.attrs[key]) for key in ("columns", "settings"))
+    known = isinstance(columns, list) and all(isinstance(column, str) for column in columns)
+    if not known or not isinstance(settings, dict):
+        raise ValueError(f"stream {name} has odd columns or settings")
+    values = _read(group, "values", "f", (len(columns),))
+    if len(values) != len(file["times"]):
+        raise ValueError(f"stream {name} has {len(values)} rows for {len(file['times'])} ticks")
+    return Block(tuple(columns), values, settings)
+
+
+def _read_faces(group: Any, ticks: int) -> Faces:
+    columns = {name: _read(group, name, *_FACES[name]) for name in Faces.ROWS}
+    faces = Faces(**columns, seen=_read(group, "seen", "i"))
+    if {len(column) for column in columns.values()} != {len(faces)} or len(faces.seen) != ticks:
+        raise ValueError("the columns of its faces differ in length")
+    if len(faces):
+        if faces.tick.min() < 0 or faces.tick.max() >= ticks or (np.diff(faces.tick) < 0).any():
+            raise ValueError("its faces lie beside the ticks or out of order")
+        if faces.track.min() < 0:
+            raise ValueError("its tracks have numbers below 0")
+        if len(set(zip(faces.tick.tolist(), faces.track.tolist(), strict=True))) != len(faces):
+            raise ValueError("a track has two faces in one tick")
+    return faces
+
+
+def _read_meta(file: Any) -> dict[str, Any]:
+    """Read the timeline's facts; of those that are used, the kinds are checked."""
+    meta: Any = json.loads(file.attrs["meta"])
+    if not isinstance(meta, dict):
+        raise ValueError("its facts are no table")
+    tables = [meta.get(name) or {} for name in ("video", "sampling", "person", "settings")]
+    if not all(isinstance(table, dict) for table in tables):
+        raise ValueError("its facts of video, sampling or person are no table")
+    numbers = (tables[0].get("duration"), tables[1].get("start"), tables[1].get("end"))
+    for number in numbers:
+        if number is not None and not (math.isfinite(number) and number >= 0):
+            raise ValueError(f"it states {number} where seconds belong")
+    warnings = meta.get("warnings", [])
+    if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
+        raise ValueError("its warnings are no list of texts")
+    return meta
 
 
 class _Opened:
@@ -173,6 +259,8 @@ class _Opened:
                 at(self.path, "is an HDF5 file, but not one that reelpulse analyze wrote")
             )
         version = int(self.file.attrs["version"])
+        if version < 1:
+            raise ValueError(f"its format is {version}")
         if version > VERSION:
             raise DataError(
                 at(

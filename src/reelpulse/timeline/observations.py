@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reelpulse.timeline.features import Features
 from reelpulse.timeline.model import FACE_COLUMNS
 
 VALUES = len(FACE_COLUMNS)
@@ -35,6 +36,8 @@ class Faces:
         Eight emotion probabilities, valence, arousal.
     seen : ndarray of int32, shape (T,)
         How many faces were found in each tick, measured or not.
+    features : Features or None
+        The emotion network's own embedding of each face, where it was asked for.
     """
 
     tick: npt.NDArray[np.int32]
@@ -44,6 +47,7 @@ class Faces:
     embedding: npt.NDArray[np.float16]
     values: npt.NDArray[np.float32]
     seen: npt.NDArray[np.int32]
+    features: Features | None = None
 
     ROWS = ("tick", "box", "score", "track", "embedding", "values")
 
@@ -74,6 +78,7 @@ class Faces:
             return Faces.empty()
         ticks = tracks = 0
         moved = []
+        features = [part.features for part in parts if part.features is not None]
         for part in parts:
             moved.append((part.tick + ticks, part.track + tracks))
             ticks += len(part.seen)
@@ -87,6 +92,7 @@ class Faces:
             np.concatenate([part.embedding for part in parts]),
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.seen for part in parts]),
+            Features.joined(features) if features else None,
         )
 
 
