@@ -20,6 +20,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
     *("errors", "files", "times", "settings", "hub", "media", "timeline", "learn", "faces"),
     *(
+        "checkpoints",
         "speech",
         "genre",
         "streams",

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reelpulse.analysis import analyze
 from reelpulse.errors import MediaError, ReelpulseError, at
-from reelpulse.export import export
-from reelpulse.export.tables import moment_dict
+from reelpulse.export import ExportOptions, check_formats, export
+from reelpulse.export.tables import moment_dict, moments_of
 from reelpulse.measure import OnProgress
 from reelpulse.moments.detect import find_moments
+from reelpulse.moments.turns import emotion_shares
 from reelpulse.settings import AnalyzeSettings, MomentSettings, as_dict
-from reelpulse.timeline import EMOTIONS, Moment, Timeline, load_timeline
+from reelpulse.timeline import Moment, Timeline, load_timeline
 
-DEFAULT_FORMATS = ("json", "csv")
+DEFAULT_FORMATS = ("json", "csv", "html")
+REWRITTEN = ("json", "html")
+"""What tells of the moments, and so changes with them."""
 
 
 @dataclass
@@ -50,17 +51,6 @@ class Result:
         }
 
 
-def emotion_shares(timeline: Timeline) -> dict[str, float]:
-    """Share of the ticks with a face that each emotion leads, most first; empty without a face."""
-    values = timeline.select(EMOTIONS).values
-    values = values[np.isfinite(values).all(axis=1)]
-    if not len(values):
-        return {}
-    counts = np.bincount(values.argmax(axis=1), minlength=len(EMOTIONS)) / len(values)
-    order = np.argsort(-counts, kind="stable")
-    return {EMOTIONS[i]: round(float(counts[i]), 4) for i in order if counts[i] > 0}
-
-
 def analyze_many(
     videos: Sequence[str | Path],
     out: str | Path,
@@ -68,6 +58,7 @@ def analyze_many(
     moment_settings: MomentSettings | None = None,
     *,
     formats: Sequence[str] = DEFAULT_FORMATS,
+    options: ExportOptions | None = None,
     progress: Callable[[str], OnProgress | None] | None = None,
 ) -> Iterator[Result]:
     """Analyse videos one after another, find their moments and write the files.
@@ -81,6 +72,8 @@ def analyze_many(
     moment_settings : MomentSettings, optional
     formats : sequence of str
         Keys of `reelpulse.export.WRITERS`, beside the ``.h5``.
+    options : ExportOptions, optional
+        Language, and clips in the report.
     progress : callable, optional
         Given a video's name, returns what to call while measuring it.
 
@@ -89,12 +82,13 @@ def analyze_many(
     Result
         One a video, in order; a video that fails has its error and does not stop the others.
     """
+    check_formats(formats)
     for video in videos:
         result = Result(str(video))
         try:
             on_progress = progress(Path(video).name) if progress else None
             timeline = analyze(video, out=out, settings=settings, progress=on_progress)
-            finish(result, timeline, moment_settings, formats)
+            finish(result, timeline, moment_settings, formats, options)
         except ReelpulseError as error:
             result.error = str(error)
         except MemoryError:
@@ -107,20 +101,36 @@ def finish(
     timeline: Timeline,
     settings: MomentSettings | None,
     formats: Sequence[str],
+    options: ExportOptions | None = None,
 ) -> None:
     """Find a timeline's moments and write its files beside its ``.h5``."""
     settings = settings or MomentSettings()
     timeline.meta["moment_settings"] = as_dict(settings)
-    path = Path(timeline.meta["file"])
     result.moments = find_moments(timeline, settings)
-    result.files = [path]
-    for form in formats:
-        result.files.append(export(timeline, result.moments, path.parent, path.stem, form))
+    path = Path(timeline.meta["file"])
+    result.files = [path, *_written(result, timeline, path.parent, path.stem, formats, options)]
     result.timeline = timeline
 
 
+def _written(
+    result: Result,
+    timeline: Timeline,
+    folder: Path,
+    stem: str,
+    formats: Sequence[str],
+    options: ExportOptions | None,
+) -> list[Path]:
+    return [
+        export(timeline, result.moments, folder, stem, form, options)
+        for form in dict.fromkeys(formats)
+    ]
+
+
 def detect_again(
-    path: str | Path, settings: MomentSettings | None = None, formats: Sequence[str] = ("json",)
+    path: str | Path,
+    settings: MomentSettings | None = None,
+    formats: Sequence[str] = REWRITTEN,
+    options: ExportOptions | None = None,
 ) -> Result:
     """Find moments anew in a timeline that was measured before, and write them beside it.
 
@@ -130,5 +140,48 @@ def detect_again(
         When the file is no timeline of ours or its folder cannot be written.
     """
     result = Result(os.fspath(path))
-    finish(result, load_timeline(path), settings, formats)
+    finish(result, load_timeline(path), settings, formats, options)
+    return result
+
+
+def export_again(
+    path: str | Path,
+    formats: Sequence[str] = ("html",),
+    out: str | Path | None = None,
+    options: ExportOptions | None = None,
+) -> Result:
+    """Write a timeline that was measured before, and its moments, in other formats.
+
+    The moments are those of ``NAME.moments.json`` beside the timeline; where there is no such file
+    of the same video, they are found anew with the default settings.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.h5`` file.
+    formats : sequence of str
+        Keys of `reelpulse.export.WRITERS`.
+    out : str or Path, optional
+        Folder for the files; that of the timeline without it.
+    options : ExportOptions, optional
+        Language, and clips in the report.
+
+    Raises
+    ------
+    ReelpulseError
+        When the timeline or its moments cannot be read, or the folder cannot be written.
+    """
+    check_formats(formats)
+    path = Path(path)
+    timeline = load_timeline(path)
+    result = Result(os.fspath(path))
+    moments = moments_of(timeline, path.with_name(f"{path.stem}.moments.json"))
+    if moments is None:
+        settings = MomentSettings()
+        timeline.meta["moment_settings"] = as_dict(settings)
+        moments = find_moments(timeline, settings)
+    result.moments = moments
+    folder = Path(out) if out is not None else path.parent
+    result.files = _written(result, timeline, folder, path.stem, formats, options)
+    result.timeline = timeline
     return result

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import reelpulse
-from reelpulse.cli import analyze, demo, detect, models
+from reelpulse.cli import analyze, demo, detect, export, models
 from reelpulse.errors import ReelpulseError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("analyze")(analyze.analyze)
 app.command("detect")(detect.detect)
+app.command("export")(export.export)
 app.command("demo")(demo.demo)
 app.add_typer(models.app, name="models")
 

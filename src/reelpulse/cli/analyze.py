@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from reelpulse.cli.export import Lang, Proxies
 from reelpulse.cli.options import show_notes, with_settings
 from reelpulse.settings import AnalyzeSettings, MomentSettings
 
@@ -20,6 +21,8 @@ def analyze(
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FOLDER", help="Where the results go.")
     ] = "out",
+    lang: Lang = None,
+    proxies: Proxies = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only results and warnings.")
     ] = False,
@@ -27,9 +30,9 @@ def analyze(
 ) -> None:
     """Measure videos, follow one person, find the funny moments.
 
-    Leaves NAME.h5 (the timeline), NAME.moments.json and NAME.csv in the output folder. What was
-    measured before with the same settings is not measured again; a stopped run goes on where it
-    stopped. Without photos the person seen most is followed.
+    Leaves NAME.h5 (the timeline), NAME.html (the report), NAME.moments.json and NAME.csv in the
+    output folder. What was measured before with the same settings is not measured again; a stopped
+    run goes on where it stopped. Without photos the person seen most is followed.
 
     \b
     reelpulse analyze stream.mp4 -o out/
@@ -39,11 +42,15 @@ def analyze(
     show_notes(quiet=quiet or json)
     from reelpulse.batch import analyze_many
     from reelpulse.cli.display import measuring, note, print_result
+    from reelpulse.export import ExportOptions
 
+    options = ExportOptions(lang, proxies)
     results = []
     try:
         with measuring(quiet=quiet or json) as progress:
-            for result in analyze_many(videos, out, settings, moment_settings, progress=progress):
+            for result in analyze_many(
+                videos, out, settings, moment_settings, options=options, progress=progress
+            ):
                 results.append(result)
                 if result.error is not None:
                     note(f"error: {result.error}")

@@ -28,7 +28,15 @@ def error_console() -> Console:
 
 def note(text: str) -> None:
     """Print a line on stderr, above any progress bar, and not broken."""
-    error_console().print(text, soft_wrap=True)
+    error_console().print(printable(text), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Show line breaks and other control characters as escapes: a file's name may have them."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
 
 
 @contextmanager
@@ -100,7 +108,7 @@ def print_result(result: Result) -> None:
 
     console = Console(emoji=False, markup=False, highlight=False)
     summary = result.summary()
-    console.print(Text(result.video, style="bold"), soft_wrap=True)
+    console.print(Text(printable(result.video), style="bold"), soft_wrap=True)
     for label, text in _facts(summary):
         console.print(f"  {label:<10}", Text(text), soft_wrap=True)
     if not result.moments:
@@ -119,7 +127,9 @@ def print_result(result: Result) -> None:
                 Text(", ".join(str(reason) for reason in moment.reasons)),
             )
         console.print(table)
-    console.print(Text("  " + "  ".join(str(path) for path in result.files)), soft_wrap=True)
+    console.print(
+        Text("  " + "  ".join(printable(str(path)) for path in result.files)), soft_wrap=True
+    )
 
 
 def _facts(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""``reelpulse models``: which pretrained weights there are, and fetching them."""
+"""``reelpulse models``: which pretrained weights there are, fetching them, and using one's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List and fetch pretrained weights.")
+from reelpulse.cli import checkpoints
+
+app = typer.Typer(no_args_is_help=True, help="List and fetch pretrained weights; use your own.")
 
 
 @app.command("list")
@@ -108,3 +110,7 @@ def fetch(
     if failures:
         typer.echo(f"Not fetched: {', '.join(failures)}", err=True)
         raise typer.Exit(1)
+
+
+app.command("inspect")(checkpoints.inspect)
+app.command("convert")(checkpoints.convert)

@@ -1,7 +1,7 @@
 """Writers: a timeline and its moments to a file, one format a writer.
 
-To add one, write a function ``(timeline, moments, path) -> None`` in a file of this folder and a
-line in `WRITERS`.
+To add one, write a function ``(timeline, moments, path, options) -> None`` in a file of this folder
+and a line in `WRITERS`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reelpulse.errors import DataError
-from reelpulse.export import tables
+from reelpulse.export import report, tables
+from reelpulse.export.options import ExportOptions, one_of
 from reelpulse.timeline import Moment, Timeline
 
-Write = Callable[[Timeline, Sequence[Moment], Path], None]
+__all__ = ["WRITERS", "ExportOptions", "Writer", "check_formats", "export"]
+
+Write = Callable[[Timeline, Sequence[Moment], Path, ExportOptions], None]
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,30 @@ class Writer:
 WRITERS: dict[str, Writer] = {
     "csv": Writer(".csv", tables.write_csv, "the timeline: time and one column a value"),
     "json": Writer(".moments.json", tables.write_moments, "the moments, with reasons"),
+    "html": Writer(".html", report.write_report, "the report: player, plots, moments"),
     "npz": Writer(".npz", tables.write_npz, "the timeline as NumPy arrays"),
 }
 
 
+def check_formats(forms: Sequence[str]) -> None:
+    """Refuse a format that has no writer.
+
+    Raises
+    ------
+    SettingsError
+        Naming the nearest.
+    """
+    for form in forms:
+        one_of("format", form, tuple(WRITERS))
+
+
 def export(
-    timeline: Timeline, moments: Sequence[Moment], folder: str | Path, stem: str, form: str
+    timeline: Timeline,
+    moments: Sequence[Moment],
+    folder: str | Path,
+    stem: str,
+    form: str,
+    options: ExportOptions | None = None,
 ) -> Path:
     """Write one format.
 
@@ -47,6 +67,8 @@ def export(
         The file's name without what the format adds.
     form : str
         A key of `WRITERS`.
+    options : ExportOptions, optional
+        Language, and clips in the report.
 
     Returns
     -------
@@ -55,12 +77,13 @@ def export(
 
     Raises
     ------
+    SettingsError
+        On an unknown format.
     DataError
-        On an unknown format or a folder that cannot be written.
+        When the folder cannot be written.
     """
-    if form not in WRITERS:
-        raise DataError(f"no format is named {form!r}: use {', '.join(WRITERS)}")
+    check_formats([form])
     writer = WRITERS[form]
     path = Path(folder) / f"{stem}{writer.suffix}"
-    writer.write(timeline, moments, path)
+    writer.write(timeline, moments, path, options or ExportOptions())
     return path

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reelpulse.errors import DataError, at
+from reelpulse.export.options import ExportOptions
 from reelpulse.files import write_json
-from reelpulse.timeline import Moment, Timeline
+from reelpulse.timeline import Moment, Reason, Timeline
 from reelpulse.times import clock_text
 
 FORMAT = "reelpulse moments"
 VERSION = 1
 
 
-def write_csv(timeline: Timeline, moments: Sequence[Moment], path: Path) -> None:
+def write_csv(
+    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ExportOptions
+) -> None:
     """Write the timeline: ``time`` in seconds and the columns, empty where not measured."""
     timeline.to_csv(path)
 
 
-def write_npz(timeline: Timeline, moments: Sequence[Moment], path: Path) -> None:
+def write_npz(
+    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ExportOptions
+) -> None:
     """Write the timeline as arrays ``times``, ``values``, ``columns``, ``valid``."""
     timeline.to_npz(path)
 
 
-def write_moments(timeline: Timeline, moments: Sequence[Moment], path: Path) -> None:
+def write_moments(
+    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ExportOptions
+) -> None:
     """Write the moments, best first, with the video they belong to and the settings used."""
     video = timeline.meta.get("video", {})
     write_json(
@@ -53,7 +63,126 @@ def moment_dict(rank: int, moment: Moment) -> dict[str, Any]:
         "at": clock_text(moment.start),
         "clip": {"start": moment.clip_start, "end": moment.clip_end},
         "reasons": [
-            {"part": reason.part, "text": reason.text, "share": reason.share}
+            {
+                "part": reason.part,
+                "text": reason.text,
+                "share": reason.share,
+                "facts": reason.facts,
+            }
             for reason in moment.reasons
         ],
+    }
+
+
+def load_moments(path: str | Path) -> list[Moment]:
+    """Read the moments that `write_moments` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.moments.json`` file.
+
+    Returns
+    -------
+    list of Moment
+        In the file's order: best first.
+
+    Raises
+    ------
+    DataError
+        When the file is missing, damaged, not a file of moments, or of a newer version.
+    """
+    return _moments(Path(path), _read(Path(path)))
+
+
+def moments_of(timeline: Timeline, path: str | Path) -> list[Moment] | None:
+    """Read the moments of a timeline; None where the file is not there or is of another video.
+
+    The settings that the moments were found with are noted in the timeline's ``meta``.
+
+    Raises
+    ------
+    DataError
+        When the file is damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    table = _read(path)
+    video = table.get("video")
+    theirs = video.get("fingerprint") if isinstance(video, dict) else None
+    if theirs != timeline.meta.get("video", {}).get("fingerprint"):
+        return None
+    moments = _moments(path, table)
+    settings = table.get("settings")
+    timeline.meta["moment_settings"] = settings if isinstance(settings, dict) else {}
+    return moments
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(at(path, f"cannot be read ({error.strerror})")) from None
+    except (ValueError, RecursionError):
+        raise _damaged(path, "is no JSON") from None
+    if not isinstance(table, dict) or table.get("format") != FORMAT:
+        raise DataError(at(path, "is not a file of moments that reelpulse wrote"))
+    version = table.get("version")
+    if isinstance(version, int) and version > VERSION:
+        problem = f"was written by a newer reelpulse (format {version}); upgrade reelpulse"
+        raise DataError(at(path, problem))
+    return table
+
+
+def _damaged(path: Path, how: str) -> DataError:
+    problem = f"{how}: it is damaged; `reelpulse detect` on the timeline writes it anew"
+    return DataError(at(path, problem))
+
+
+def _moments(path: Path, table: dict[str, Any]) -> list[Moment]:
+    rows = table.get("moments")
+    if not isinstance(rows, list):
+        raise _damaged(path, "has no list `moments`")
+    found = []
+    for rank, row in enumerate(rows, 1):
+        try:
+            found.append(_moment(row))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            said = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+            raise _damaged(path, f"moment {rank} cannot be used ({said})") from None
+    return found
+
+
+def _moment(row: dict[str, Any]) -> Moment:
+    reasons = tuple(
+        Reason(
+            str(reason["part"]),
+            str(reason["text"]),
+            _number(reason["share"], "share"),
+            _facts(reason.get("facts", {})),
+        )
+        for reason in row.get("reasons", [])
+    )
+    names = ("start", "end", "peak", "score")
+    start, end, peak, score = (_number(row[name], name) for name in names)
+    clip = [_number(row["clip"][name], f"clip {name}") for name in ("start", "end")]
+    if not 0 <= start <= peak <= end or not 0 <= clip[0] <= clip[1]:
+        raise ValueError("its times are not in order")
+    return Moment(start, end, peak, score, reasons, *clip)
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{name} is no number")
+    return float(value)
+
+
+def _facts(value: Any) -> dict[str, float | str]:
+    """A reason's values; files written before there were any have none."""
+    if not isinstance(value, dict):
+        raise TypeError("facts is no table")
+    return {
+        str(key): item if isinstance(item, str) else _number(item, str(key))
+        for key, item in value.items()
     }
