@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from conftest import Command
 from hub_server import (
     Server,
     cache,
@@ -20,8 +22,18 @@ from hub_server import (
 )
 from reelpulse import hub
 from reelpulse.cli import models as models_cli
+from weights import networks, saved
 
-__all__ = ["cache", "server", "tiny"]
+__all__ = ["cache", "networks", "saved", "server", "tiny"]
+
+Files = dict[tuple[str, str], Path]
+
+
+@pytest.fixture
+def run_all(run: Command, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The whole command line, on a wide terminal."""
+    monkeypatch.setenv("COLUMNS", "300")
+    return run
 
 
 # The command line
@@ -124,3 +136,85 @@ def test_fetch_shows_progress_unless_quiet(tiny: hub.Weights, cache: Path) -> No
     quiet = run("fetch", "--quiet", "tiny")
     assert (quiet.exit_code, quiet.output) == (0, "")
     assert (cache / "tiny.onnx").exists()
+
+
+# Weights of one's own
+
+
+def test_inspect_tells_a_face_model(saved: Files, run_all: Command) -> None:
+    ran = run_all("models", "inspect", saved["tf_efficientnet_b0", "older"])
+    assert (ran.code, ran.errors) == (0, [])
+    for text in (
+        "tf_efficientnet_b0 (its classes: Conv2dSame, batch-norm epsilon 0.001)",
+        "224 × 224 (usual for this architecture)",
+        "1,280",
+        "10 (8 emotions + valence and arousal)",
+        "4,062,423 in 360 tensors, 4,020,358 of them parameters",
+        "timm.models.efficientnet.EfficientNet",
+    ):
+        assert text in ran.out
+    assert re.search(r"conv_head +Conv2d +1280×320×1×1 +409,600", ran.out)
+    assert "unknown" not in ran.out
+
+
+def test_inspect_asks_for_what_a_state_dict_does_not_tell(saved: Files, run_all: Command) -> None:
+    path = saved["tf_efficientnet_b0", "state"]
+    ran = run_all("models", "inspect", path, "--keys")
+    assert "say which: --arch tf_efficientnet_b0 or --arch efficientnet_b0" in ran.out
+    assert re.search(r"bn1.num_batches_tracked +1 +int64", ran.out)
+    ran = run_all("models", "inspect", path, "--arch", "tf_efficientnet_b0")
+    assert "tf_efficientnet_b0 (as told)" in ran.out
+    run_all("models", "inspect", path, "--arch", "b9").one_line("has the shapes of", "not of b9")
+
+
+def test_inspect_as_json(saved: Files, run_all: Command) -> None:
+    found = json.loads(
+        run_all("models", "inspect", saved["efficientnet_b0", "whole"], "--json").out
+    )
+    assert found["architecture"] == "efficientnet_b0"
+    assert found["tensors"][0] == {
+        "name": "conv_stem.weight",
+        "shape": [32, 3, 3, 3],
+        "dtype": "float32",
+    }
+    assert found["metadata"]["architecture"] == "efficientnet_b0"
+
+
+def test_inspect_says_in_one_line_what_is_wrong(tmp_path: Path, run_all: Command) -> None:
+    (tmp_path / "bad.pt").write_bytes(b"cos\nsystem\n(S'ls'\ntR.")
+    named = ("bad.pt: tries to run os.system when loaded", "nothing of it was run")
+    run_all("models", "inspect", "bad.pt").one_line(*named)
+    run_all("models", "convert", "bad.pt", "-o", "x.onnx").one_line(*named)
+    run_all("models", "inspect", "away.pt").one_line("away.pt: cannot be read")
+    run_all("models", "inspect", ".").one_line("is not a file")
+    (tmp_path / "[red]name.pt").write_text("hello")
+    run_all("models", "inspect", "[red]name.pt").one_line("[red]name.pt: is no file of weights")
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_names_from_a_file_cannot_paint_the_terminal(tmp_path: Path, run_all: Command) -> None:
+    torch = pytest.importorskip("torch")
+    torch.save({"\x1b[31m[bold]a\nb.weight": torch.ones(10, 3)}, tmp_path / "x.pt")
+    ran = run_all("models", "inspect", "x.pt")
+    assert "?[31m[bold]a?b" in ran.out
+    assert "\x1b" not in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--mean", "a,b"], "--mean a,b: must be three numbers"),
+        (["--std", "0.5,0.5"], "--std must be three numbers above 0"),
+        (["--std", "0,1,1"], "--std must be three numbers above 0"),
+        (["--mean", "nan,0,0"], "--mean must be three numbers from 0 to 1"),
+        (["--size", "7"], "takes no pictures of 7 x 7 pixels: --size from 32 to 1024"),
+        (["--outputs", "joy"], "not known: joy"),
+        (["--arch", "efficientnet_b1"], "has the shapes of"),
+    ],
+)
+def test_convert_says_in_one_line_what_is_wrong(
+    saved: Files, tmp_path: Path, run_all: Command, options: list[str], problem: str
+) -> None:
+    path = saved["efficientnet_b0", "whole"]
+    run_all("models", "convert", path, "-o", "x.onnx", *options).one_line(problem)
+    assert list(tmp_path.iterdir()) == []
