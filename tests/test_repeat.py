@@ -95,9 +95,9 @@ def test_two_videos_of_one_name_keep_to_themselves(
     results = list(analyze_many(pair, out, settings))
     assert [result.error for result in results] == [None, None]
     files = [path for result in results for path in result.files]
-    assert len(set(files)) == len(files) == 6
+    assert len(set(files)) == len(files) == 8
     assert all(path.is_file() for path in files)
-    assert len(list(out.iterdir())) == 6
+    assert len(list(out.iterdir())) == 8
     alone = [analyze(path, tmp_path / f"alone-{i}") for i, path in enumerate(pair)]
     assert len(alone[0]) != len(alone[1])
     for result, own in zip(results, alone, strict=True):

@@ -15,7 +15,7 @@ import numpy as np
 from reelpulse.errors import DataError, MediaError, PersonError, SettingsError, at
 from reelpulse.faces.identity import embed_photos
 from reelpulse.measure import OnProgress, Parts, measure, remove_parts
-from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, check_unchanged, probe
+from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, probe
 from reelpulse.outputs import output_path, parts_folder
 from reelpulse.resolve import Thresholds, people_as_tracks, person_rows, resolve
 from reelpulse.settings import AnalyzeSettings, as_dict, changed
@@ -296,11 +296,6 @@ class _Job:
             audio_track=self.settings.audio_track,
             progress=progress,
         )
-        try:
-            check_unchanged(self.video, self.facts)
-        except MediaError:
-            remove_parts(parts_folder(self.target))  # who knows of which of the two they are
-            raise
         if before is not None:
             if not np.array_equal(before.times, new.times):
                 raise DataError(

@@ -269,7 +269,7 @@ def _download(weights: Weights, part: Path, kept: bool, progress: Progress | Non
     done = part.stat().st_size if part.exists() else 0
     try:
         response, done = _ask(str(weights.url), done)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: sent on to no address
         raise _broken(weights, error, kept and done) from error
     with response, open(part, "ab" if done else "wb") as file:
         length = response.headers.get("Content-Length", "")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from reelpulse.errors import DataError, at
 from reelpulse.files import atomic_path, write_json
-from reelpulse.media import Clock, Tick, TickReader, VideoFacts
+from reelpulse.media import Clock, Tick, TickReader, VideoFacts, check_unchanged
 from reelpulse.media.clocks import SEGMENT_SECONDS
 from reelpulse.streams import Stream
 from reelpulse.timeline import Block, Faces, Features, Observations
@@ -192,6 +192,7 @@ def measure(
         )
         for index, part in _segments(reader, clock, streams, facts, len(done), progress):
             if parts is not None:
+                check_unchanged(path, facts)
                 parts.write(index, part)
                 # As a resumed run finds it: what is wide stays on disk.
                 part = parts.read(index)

@@ -49,7 +49,9 @@ def main() -> None:
     try:
         app()
     except ReelpulseError as error:
-        typer.echo(f"error: {error}", err=True)
+        from reelpulse.cli.display import printable
+
+        typer.echo(f"error: {printable(str(error))}", err=True)
         raise SystemExit(1) from None
     except BrokenPipeError:
         raise SystemExit(1) from None

@@ -74,12 +74,9 @@ class Tracker:
         free = list(range(len(faces)))
         # Greedy from the nearest pair on: with a few faces that hardly overlap this is the best
         # assignment, and a solver's import would cost half a second at every start.
-        pairs = sorted(
-            (cost, t, f)
-            for t, track in enumerate(self.tracks)
-            for f in free
-            if (cost := _distance(track, faces[f], time)) < 1
-        )
+        cost = _distances(self.tracks, faces, time)
+        near = np.nonzero(cost < 1)
+        pairs = sorted(zip(cost[near].tolist(), *(index.tolist() for index in near), strict=True))
         used: set[int] = set()
         for _, t, f in pairs:
             if t in used or found[f] is not None:
@@ -108,12 +105,22 @@ class Tracker:
         return self.start(track.time, track.face)
 
 
-def _distance(track: Track, face: Face, time: float) -> float:
-    """Distance in units of what a face may move since the track was last seen; 1 is too far."""
-    ratio = face.size / track.face.size
-    if not 1 / _MAX_GROWTH <= ratio <= _MAX_GROWTH:
-        return float("inf")
-    size = np.sqrt(face.size * track.face.size)
-    reach = _REACH_SIZES * size * max(1.0, np.sqrt((time - track.time) / _REACH_SECONDS))
-    moved = float(np.linalg.norm(face.center - track.face.center))
-    return float(moved / reach + 0.25 * abs(np.log2(ratio)))
+def _distances(
+    tracks: Sequence[Track], faces: Sequence[Face], time: float
+) -> npt.NDArray[np.float64]:
+    """Distance of each track to each face, (tracks, faces): a crowd has a thousand of both.
+
+    In units of what a face may move since the track was last seen; 1 is too far.
+    """
+    if not tracks or not faces:
+        return np.zeros((len(tracks), len(faces)))
+    before = np.array([track.face.size for track in tracks], float)[:, None]
+    now = np.array([face.size for face in faces], float)
+    unseen = np.array([time - track.time for track in tracks])[:, None]
+    reach = _REACH_SIZES * np.sqrt(now * before) * np.sqrt(np.maximum(1, unseen / _REACH_SECONDS))
+    places = np.array([track.face.center for track in tracks])[:, None]
+    moved = np.linalg.norm(np.array([face.center for face in faces]) - places, axis=2)
+    ratio = now / before
+    cost = moved / reach + 0.25 * np.abs(np.log2(ratio))
+    fits = (ratio >= 1 / _MAX_GROWTH) & (ratio <= _MAX_GROWTH)
+    return np.where(fits, cost, np.inf)

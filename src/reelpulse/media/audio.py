@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from reelpulse.errors import MediaError, at
 from reelpulse.media.demux import decoded, packets
-from reelpulse.media.probe import open_container
+from reelpulse.media.probe import open_container, sound_streams
 
 log = logging.getLogger(__name__)
 
@@ -129,10 +129,10 @@ class SoundReader:
         self.path, self.start = Path(path), start
         self.end = 0.0
         self.exhausted = False
-        self.damaged = 0
+        self.damaged, self.damaged_at = 0, list[float]()
         self._histories = [_History(rate, seconds) for rate, seconds in wanted.items()]
         self._container = open_container(path)
-        tracks = self._container.streams.audio
+        tracks = sound_streams(self._container)
         if track >= len(tracks):
             self._container.close()
             raise MediaError(

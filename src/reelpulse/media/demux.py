@@ -19,7 +19,10 @@ _MOST_ERRORS = 1000
 
 
 class _Counts(Protocol):
+    """How many packets and pictures are damaged, and when, in seconds of the file's own clock."""
+
     damaged: int
+    damaged_at: list[float]
 
 
 def packets(container: Any, stream: Any, counts: _Counts) -> Iterator[Any]:
@@ -38,7 +41,7 @@ def packets(container: Any, stream: Any, counts: _Counts) -> Iterator[Any]:
             packet = None
         except av.error.FFmpegError as error:
             log.debug("a damaged stretch is passed over: %s", error)
-            counts.damaged += 1
+            _note(counts, None if latest is None else float(latest * stream.time_base))
             errors += 1
             if errors < _MOST_ERRORS:
                 demuxer = container.demux(stream)
@@ -67,14 +70,27 @@ def packets(container: Any, stream: Any, counts: _Counts) -> Iterator[Any]:
 
 
 def decoded(stream: Any, source: Iterable[Any], counts: _Counts) -> Iterator[Any]:
-    """Decode packets; those that do not decode are counted and passed over."""
+    """Decode packets; those that do not decode are passed over.
+
+    They are counted, as are pictures that were put together from damaged data.
+    """
     context = stream.codec_context
     for packet in source:
         try:
-            yield from context.decode(packet)
+            for frame in context.decode(packet):
+                if frame.is_corrupt:  # put together from what is left of it
+                    _note(counts, frame.time)
+                yield frame
         except av.error.EOFError:
             return
         except av.error.FFmpegError as error:
             if packet.size:
-                counts.damaged += 1
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                _note(counts, None if stamp is None else float(stamp * packet.time_base))
             log.debug("a packet does not decode: %s", error)
+
+
+def _note(counts: _Counts, time: float | None) -> None:
+    counts.damaged += 1
+    if time is not None:
+        counts.damaged_at.append(time)

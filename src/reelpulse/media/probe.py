@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import logging
 import math
+import os
+import re
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,10 @@ import av.error
 from reelpulse.errors import MediaError, at
 
 log = logging.getLogger(__name__)
+
+_ADDRESS = re.compile("[a-z][a-z0-9+.-]+:/", re.IGNORECASE)
+_MOST_NAMES = 2000
+"""Names of a folder looked at for one like that of a missing file."""
 
 _EDGE_BYTES = 1 << 16
 _MOST_SECONDS = 1e6
@@ -65,7 +73,7 @@ def open_container(path: str | Path) -> Any:
     if path.is_dir():
         raise MediaError(at(path, "is a folder; give the video files inside it"))
     if not path.exists():
-        raise MediaError(at(path, "no such file"))
+        raise MediaError(at(path, _missing(path)))
     try:
         if path.stat().st_size == 0:
             raise MediaError(at(path, "is empty (0 bytes); copy or record it again"))
@@ -82,6 +90,18 @@ def open_container(path: str | Path) -> Any:
         else:
             problem = f"is not a video or sound file that FFmpeg can read ({_plain(error)})"
         raise MediaError(at(path, problem)) from None
+
+
+def _missing(path: Path) -> str:
+    """Say that a file is not there, and what may have been meant."""
+    if _ADDRESS.match(str(path)):
+        return "is an address, and only files are analysed: download the video and give its file"
+    try:
+        names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_NAMES)]
+    except OSError:
+        names = []
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
+    return f"no such file; did you mean {near[0]}?" if near else "no such file"
 
 
 def _plain(error: Exception) -> str:
@@ -110,11 +130,16 @@ def _lacks_index(path: Path) -> bool:
 
 def video_stream(container: Any) -> Any | None:
     """The film of a container: its best video stream, cover pictures passed over."""
-    streams = [s for s in container.streams.video if not _is_cover(s)]
+    streams = [s for s in container.streams.video if s.codec_context and not _is_cover(s)]
     if not streams:
         return None
     best = container.streams.best("video")
     return best if best in streams else streams[0]
+
+
+def sound_streams(container: Any) -> list[Any]:
+    """The sound tracks of a container that can be decoded."""
+    return [stream for stream in container.streams.audio if stream.codec_context]
 
 
 def _is_cover(stream: Any) -> bool:
@@ -165,7 +190,7 @@ def probe(path: str | Path) -> VideoFacts:
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise MediaError(at(path, "is a picture; a photo of the person goes after --person"))
         film = video_stream(container)
-        sounds = [_track_name(stream) for stream in container.streams.audio]
+        sounds = [_track_name(stream) for stream in sound_streams(container)]
         if film is None and not sounds:
             raise MediaError(at(path, "has neither a video nor a sound stream"))
         width = height = rotation = 0

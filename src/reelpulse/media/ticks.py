@@ -183,11 +183,16 @@ class TickReader:
     def _report(self) -> None:
         """Say what was lost, once the file's end was reached."""
         stated = min(self.facts.duration, self.clock.end)
-        damaged = sum(r.damaged for r in (self._film, self._sound) if r is not None)
+        readers = [r for r in (self._film, self._sound) if r is not None]
+        damaged = sum(reader.damaged for reader in readers)
         if stated - self.end > max(_MOST_MISSING_SECONDS, 0.01 * stated):
             self.warnings.append(
                 f"{self.facts.name}: ends at {clock_text(self.end)}, but states"
                 f" {clock_text(stated)}: it was cut off or is damaged; what decodes was used"
             )
         elif damaged:
-            self.warnings.append(f"{self.facts.name}: {damaged} damaged packets were passed over")
+            at = [time - self.facts.start for reader in readers for time in reader.damaged_at]
+            where = f", from {clock_text(max(0, min(at)))} to {clock_text(max(at))}" if at else ""
+            self.warnings.append(
+                f"{self.facts.name}: {damaged} damaged packets{where}; what else decodes was used"
+            )

@@ -89,7 +89,7 @@ class FrameReader:
     ) -> None:
         self.path, self.facts, self.clock, self.first = Path(path), facts, clock, first
         self._wants = decode
-        self.damaged = 0
+        self.damaged, self.damaged_at = 0, list[float]()
         self.decoded = 0
         self._container: Any = None
         self._last, self._length = -np.inf, 0.0

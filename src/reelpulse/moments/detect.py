@@ -15,6 +15,10 @@ from reelpulse.settings import MomentSettings, changed, parse_weights
 from reelpulse.timeline import Moment, Timeline, load_timeline
 
 _NOTHING = 1e-6
+
+_TIE = 1e-6
+"""Seconds: a tick on a span's very end is on it, however the sums were rounded."""
+
 _EXIT = 0.5
 """A moment goes on while the score stays above this share of its peak."""
 
@@ -109,7 +113,7 @@ def _room(found: list[Span], time: float, bounds: tuple[float, float]) -> tuple[
     """The free stretch around a time; an empty one where a span lies on it."""
     low, high = bounds
     for span in found:
-        if span.start <= time <= span.end:
+        if span.start - _TIE <= time <= span.end + _TIE:
             return 1.0, 0.0
         if span.end < time:
             low = max(low, span.end)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
+import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,9 @@ VERSION = 1
 
 _DAMAGE = (KeyError, ValueError, OSError, TypeError, AttributeError, RuntimeError, OverflowError)
 """What h5py and JSON raise on a file whose inside is not what it should be."""
+
+_MARGIN = 64 << 20
+"""Bytes that must be free beside a wide table: for all else in the file."""
 
 _MOST_PACKED = 1100
 """Deflate packs at most 1032 to 1: more values than this for the bytes stored are a lie."""
@@ -68,32 +74,41 @@ def write_timeline(
     DataError
         When the file cannot be written.
     """
-    # In memory first: HDF5 does not survive a disk that fills up while it writes.
-    content = BytesIO()
-    with h5py.File(content, "w") as file:
-        file.attrs["format"] = FORMAT
-        file.attrs["version"] = VERSION
-        file.attrs["reelpulse"] = reelpulse.__version__
-        file.attrs["meta"] = _dumps(timeline.meta)
-        video = file.create_group("video")
-        for key, value in timeline.meta.get("video", {}).items():
-            plain = isinstance(value, (int, float, bool))
-            text = isinstance(value, str)
-            video.attrs[key] = readable(value) if text else value if plain else _dumps(value)
-        _dataset(file, "times", timeline.times)
-        if observations.faces is not None:
-            _write_faces(file.create_group("faces"), observations.faces, forget_faces)
-            face_values = timeline.select(FACE_COLUMNS).values
-            block = Block(FACE_COLUMNS, face_values, observations.face_settings)
-            _write_block(file, "face", block)
-            features = observations.faces.features
-            if features is not None and rows is not None:
-                shape = (len(observations.faces), int(observations.face_settings["features"]))
-                write_features(file, features, shape, rows)
-        for name, block in observations.blocks.items():
-            _write_block(file, name, block)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(content.getbuffer())
+        if rows is None or observations.faces is None or observations.faces.features is None:
+            # In memory first: HDF5 does not survive a disk that fills up while it writes.
+            content = BytesIO()
+            with h5py.File(content, "w") as file:
+                _write(file, timeline, observations, forget_faces)
+            temporary.write_bytes(content.getbuffer())
+            return
+        # Too wide for that: so at least not begun where there is no room.
+        shape = (len(observations.faces), int(observations.face_settings["features"]))
+        if shutil.disk_usage(temporary.parent).free < 2 * math.prod(shape) + _MARGIN:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        with h5py.File(temporary, "w") as file:
+            _write(file, timeline, observations, forget_faces)
+            write_features(file, observations.faces.features, shape, rows)
+
+
+def _write(file: Any, timeline: Timeline, observations: Observations, forget_faces: bool) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["version"] = VERSION
+    file.attrs["reelpulse"] = reelpulse.__version__
+    file.attrs["meta"] = _dumps(timeline.meta)
+    video = file.create_group("video")
+    for key, value in timeline.meta.get("video", {}).items():
+        plain = isinstance(value, (int, float, bool))
+        text = isinstance(value, str)
+        video.attrs[key] = readable(value) if text else value if plain else _dumps(value)
+    _dataset(file, "times", timeline.times)
+    if observations.faces is not None:
+        _write_faces(file.create_group("faces"), observations.faces, forget_faces)
+        face_values = timeline.select(FACE_COLUMNS).values
+        block = Block(FACE_COLUMNS, face_values, observations.face_settings)
+        _write_block(file, "face", block)
+    for name, block in observations.blocks.items():
+        _write_block(file, name, block)
 
 
 def _dataset(group: Any, name: str, values: Any) -> None:

@@ -134,7 +134,14 @@ class Timeline:
         -------
         Timeline
             With fewer NaN; measured values are unchanged.
+
+        Raises
+        ------
+        DataError
+            On a gap that is no length, or an unknown method.
         """
+        if not max_gap >= 0:
+            raise DataError(f"max_gap must be 0 seconds or more, not {max_gap}")
         if method == "zero":
             values = np.nan_to_num(self.values, nan=0.0)
             return Timeline(self.times, values, self.columns, self.meta)
