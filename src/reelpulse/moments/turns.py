@@ -108,14 +108,15 @@ def turning_points(
     -------
     Turns
     """
-    lead, shares, times = leading(timeline), _shares(timeline), timeline.times
+    lead, shares, times = leading(timeline), _shares(timeline), timeline.times.tolist()
+    spacing = timeline.spacing
     held = np.full(len(times), NOT_MEASURED, np.int64)
     matrix = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
     found: list[Turn] = []
     now = candidate = NOT_MEASURED
     since = count = last = 0
     for tick in np.flatnonzero(lead >= 0).tolist():
-        if now == NOT_MEASURED or times[tick] - times[last] > max_gap + timeline.spacing:
+        if now == NOT_MEASURED or times[tick] - times[last] > max_gap + spacing:
             now, candidate = int(lead[tick]), NOT_MEASURED
         leader = int(lead[tick])
         ahead = leader != now and shares[tick, leader] - shares[tick, now] >= margin
@@ -125,9 +126,9 @@ def turning_points(
             candidate, since, count = leader, tick, 1
         else:
             count += 1
-        lasted = times[tick] - times[since] + timeline.spacing
+        lasted = times[tick] - times[since] + spacing
         if candidate != NOT_MEASURED and count >= 2 and lasted >= hold - _ROUNDING:
-            found.append(Turn(float(times[since]), EMOTIONS[now], EMOTIONS[candidate]))
+            found.append(Turn(times[since], EMOTIONS[now], EMOTIONS[candidate]))
             matrix[now, candidate] += 1
             now, candidate = candidate, NOT_MEASURED
             held[since:tick][held[since:tick] >= 0] = now

@@ -1,0 +1,72 @@
+"""What the tests of the documents share: a page's blocks and commands, a folder to run them in."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import cv2
+import pytest
+from typer.testing import CliRunner
+
+from films import Sound, make_video
+from reelpulse.cli import app
+
+ROOT = Path(__file__).parent.parent
+
+NEEDS_NETWORK = "reelpulse models fetch"
+"""Its options are checked; test_hub_fetch.py runs it against a server of its own."""
+
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text_of(page), re.DOTALL)
+
+
+def commands(page: str) -> list[str]:
+    """The commands of a page's ```bash blocks, in order."""
+    lines = [
+        line.split("#")[0].strip() for part in blocks(page, "bash") for line in part.split("\n")
+    ]
+    return [line for line in lines if line.startswith("reelpulse ")]
+
+
+def run_commands(found: list[str]) -> None:
+    """Run commands in the current folder, as a shell would."""
+    for command in found:
+        arguments = [
+            name
+            for word in shlex.split(command)[1:]
+            for name in (sorted(str(path) for path in Path().glob(word)) if "*" in word else [word])
+        ]
+        if command.startswith(NEEDS_NETWORK):
+            arguments.append("--help")
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 0, f"{command}: {result.output} {result.exception!r}"
+
+
+def run_python(page: str) -> dict[str, object]:
+    """Run a page's ```python blocks in the current folder; gives the names they leave."""
+    names: dict[str, object] = {}
+    for part in blocks(page, "python"):
+        exec(compile(part, page, "exec"), names)
+    return names
+
+
+def fill(folder: Path) -> Path:
+    """Put what the pages speak of into a folder: videos, photos, a settings file."""
+    data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+    from reelpulse.demo import make_clip
+
+    make_clip(folder / "stream.mp4", seconds=40, fps=5, size=(320, 240))
+    make_video(folder / "second.mp4", fps=10, seconds=2, sounds=[Sound()])
+    make_video(folder / "recording.mkv", fps=10, seconds=2, sounds=[Sound(), Sound()])
+    portrait = cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR)
+    for name in ("me.jpg", "me2.jpg"):
+        cv2.imwrite(str(folder / name), portrait)
+    (folder / "settings.toml").write_text(blocks("README.md", "toml")[0], encoding="utf-8")
+    return folder
