@@ -21,8 +21,9 @@ NAMES = {
     "reelpulse.timeline": "Reason",
     "reelpulse.moments.tension": "tension_parts Tension",
     "reelpulse.moments.detect": "spans Span",
-    "reelpulse.settings": "AnalyzeSettings MomentSettings read_config parse_weights",
-    "reelpulse.export": "export ExportOptions WRITERS",
+    "reelpulse.settings": "AnalyzeSettings MomentSettings ReportSettings parse_weights",
+    "reelpulse.config": "read_config",
+    "reelpulse.export": "export WRITERS",
     "reelpulse.streams": "STREAMS Stream",
     "reelpulse.faces.emotion": "load_emotion",
     "reelpulse.errors": "ReelpulseError MediaError ModelError DataError SettingsError PersonError"

@@ -17,7 +17,7 @@ import cv2
 from draw_clip import draw
 
 from reelpulse.batch import analyze_many, export_again
-from reelpulse.export import ExportOptions
+from reelpulse.settings import ReportSettings
 
 PICTURES = Path(__file__).parent / "pictures"
 LARGEST = 400_000
@@ -41,7 +41,7 @@ def main() -> None:
         clip = folder / "stream.mp4"
         if not clip.exists():
             draw(clip)
-        (result,) = analyze_many([clip], folder, options=ExportOptions("en"))
+        (result,) = analyze_many([clip], folder, options=ReportSettings("en"))
         if result.error:
             raise SystemExit(result.error)
         take_all(folder / "stream.h5")
@@ -60,7 +60,7 @@ def take_all(timeline: Path) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=flags)
         for name, (lang, options) in SHOTS.items():
-            (page_path,) = export_again(timeline, options=ExportOptions(lang)).files
+            (page_path,) = export_again(timeline, options=ReportSettings(lang)).files
             page = browser.new_context(**options).new_page()
             page.goto(page_path.absolute().as_uri())
             page.wait_for_function("performance.getEntriesByName('reelpulse:drawn').length > 0")

@@ -12,9 +12,6 @@ teacher: YAMNet as a TFLite file that takes a spectrogram.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +20,6 @@ from pathlib import Path
 import librosa
 import numpy as np
 import torch
-from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -93,6 +89,7 @@ class Teacher:
         self._out = self._run.get_output_details()[0]["index"]
 
     def __call__(self, patch: np.ndarray) -> np.ndarray:
+        """Score a patch (96, 64)."""
         self._run.set_tensor(self._in, patch[None].astype(np.float32))
         self._run.invoke()
         return self._run.get_tensor(self._out)[0]
@@ -154,9 +151,9 @@ def colour(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def make_pool(sounds: Sequence[Sound], teacher: Teacher, count: int, seed: int) -> dict:
     """Mix `count` patches; those of one patch come from one fold.
 
-    Half hold laughter: alone, or over speech, other sounds, made music or noise at -5 to 20 dB. The
-    label of a laugh is what the teacher hears in it before mixing, raised to at least 0.6 where it is
-    as loud as the clip's usual; everything else is 0.
+    Half hold laughter: alone, or over speech, other sounds, made music or noise at -5 to 20 dB.
+    The label of a laugh is what the teacher hears in it before mixing, raised to at least 0.6
+    where it is as loud as the clip's usual; everything else is 0.
     """
     rng = np.random.default_rng(seed)
     by_fold: dict[tuple[str, int], list[Sound]] = {}
@@ -288,5 +285,7 @@ def train(pool: dict, rows: np.ndarray, epochs: int, seed: int) -> Network:
             cycle.step()
             losses += loss.item()
         seconds = time.perf_counter() - begin
-        print(f"  epoch {epoch + 1}: loss {losses * BATCH / EPOCH:.4f}, {seconds:.0f} s", flush=True)
+        print(
+            f"  epoch {epoch + 1}: loss {losses * BATCH / EPOCH:.4f}, {seconds:.0f} s", flush=True
+        )
     return net.eval()

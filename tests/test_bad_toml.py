@@ -11,8 +11,9 @@ import pytest
 import reelpulse
 from conftest import Command
 from films import Sound, make_video
+from reelpulse.config import read_config
 from reelpulse.errors import SettingsError
-from reelpulse.settings import AnalyzeSettings, MomentSettings, changed, read_config
+from reelpulse.settings import AnalyzeSettings, MomentSettings, changed
 
 BOM = b"\xef\xbb\xbf"
 
@@ -149,23 +150,23 @@ GOOD = '[analyze]\nfps = 4\ndetect-size = 320\nperson = ["me.jpg"]\n\n[moments]\
 )
 def test_files_of_any_editor_are_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "my.toml").write_bytes(content)
-    analyze, moments = read_config(tmp_path / "my.toml")
-    settings = changed(AnalyzeSettings(), analyze)
+    found = read_config(tmp_path / "my.toml")
+    settings = changed(AnalyzeSettings(), found["analyze"])
     assert (settings.fps, settings.detect_size) == (4.0, 320)
     assert settings.person == (str(tmp_path / "me.jpg"),)
-    assert changed(MomentSettings(), moments).top == 3
+    assert changed(MomentSettings(), found["moments"]).top == 3
 
 
 def test_the_home_of_nobody_is_a_folder_like_others(tmp_path: Path) -> None:
     (tmp_path / "my.toml").write_text('[analyze]\nperson = ["~nobody-of-this-name/me.jpg"]\n')
-    (photo,) = read_config(tmp_path / "my.toml")[0]["person"]
+    (photo,) = read_config(tmp_path / "my.toml")["analyze"]["person"]
     assert photo == str(tmp_path / "~nobody-of-this-name" / "me.jpg")
 
 
 @pytest.mark.parametrize("content", [b"", BOM, b"\n\n# nothing\n", b"[analyze]\n", b"\r\n"])
 def test_a_file_without_settings_changes_nothing(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "my.toml").write_bytes(content)
-    assert read_config(tmp_path / "my.toml") == ({}, {})
+    assert not any(read_config(tmp_path / "my.toml").values())
 
 
 @pytest.mark.parametrize("name", ["missing.toml", "folder", "a" * 300 + ".toml", "nul\0.toml"])

@@ -12,9 +12,10 @@ import pytest
 
 from fakes import calm, with_burst
 from films import Sound, make_video
-from reelpulse.export import ExportOptions, export
+from reelpulse.export import export
 from reelpulse.media import probe
 from reelpulse.moments.detect import find_moments
+from reelpulse.settings import ReportSettings
 from reelpulse.timeline import Timeline
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -77,7 +78,7 @@ def stream(video: Path | None = None, seconds: float = 40) -> Timeline:
 
 def write(timeline: Timeline, folder: Path, **options: Any) -> Path:
     moments = find_moments(timeline)
-    return export(timeline, moments, folder, "page", "html", ExportOptions(**options))
+    return export(timeline, moments, folder, "page", "html", ReportSettings(**options))
 
 
 def video_file(path: Path, seconds: float = 40, codec: str = "libx264") -> Path:

@@ -9,8 +9,8 @@ import pytest
 import typer.main
 
 from documents import ROOT, blocks, commands, fill, run_commands, run_python, text_of
-from reelpulse import settings
 from reelpulse.cli import app
+from reelpulse.config import read_config
 
 PAGES = ["README.md", "README.ko.md"]
 DOCUMENTS = [
@@ -45,9 +45,10 @@ def test_both_readmes_show_the_same_commands() -> None:
 def test_documented_settings_file_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_text(blocks("README.md", "toml")[0], encoding="utf-8")
-    analyze, moments = settings.read_config(path)
-    assert analyze
-    assert moments
+    found = read_config(path)
+    assert found["analyze"]
+    assert found["moments"]
+    assert found["report"]
 
 
 def test_documented_python_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

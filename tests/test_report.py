@@ -18,12 +18,12 @@ import pytest
 from fakes import calm, hidden, with_burst, write_clip
 from films import Sound, make_video
 from reelpulse.errors import SettingsError
-from reelpulse.export import ExportOptions, export
-from reelpulse.export.options import locale_language
+from reelpulse.export import export
 from reelpulse.export.report.pictures import clips, find_source, link_to, thumbnails
-from reelpulse.export.report.texts import TEXTS, reason_text
+from reelpulse.export.report.texts import TEXTS, locale_language, reason_text
 from reelpulse.media import probe
 from reelpulse.moments.detect import find_moments
+from reelpulse.settings import ReportSettings, changed
 from reelpulse.timeline import EMOTIONS, FACE_COLUMNS, LOUDNESS_COLUMNS, Moment, Reason, Timeline
 
 MOMENT = Moment(11.0, 16.0, 13.0, 0.5, (), 10.0, 17.0)
@@ -31,7 +31,7 @@ MOMENT = Moment(11.0, 16.0, 13.0, 0.5, (), 10.0, 17.0)
 
 def page_of(timeline: Timeline, folder: Path, **options: Any) -> str:
     moments = find_moments(timeline)
-    return export(timeline, moments, folder, "p", "html", ExportOptions(**options)).read_text(
+    return export(timeline, moments, folder, "p", "html", ReportSettings(**options)).read_text(
         encoding="utf-8"
     )
 
@@ -132,9 +132,9 @@ def test_the_language_follows_the_locale(
 
 def test_unknown_words_are_refused_with_the_nearest() -> None:
     with pytest.raises(SettingsError, match=r"'kr'.*use en, ko"):
-        ExportOptions(lang="kr")
+        changed(ReportSettings(), {"lang": "kr"})
     with pytest.raises(SettingsError, match="did you mean `always`"):
-        ExportOptions(proxies="alway")
+        changed(ReportSettings(), {"proxies": "alway"})
 
 
 # The page

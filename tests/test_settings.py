@@ -14,20 +14,22 @@ import typer
 
 from reelpulse import batch, cli
 from reelpulse.cli.options import with_settings
+from reelpulse.config import read_config
 from reelpulse.errors import SettingsError
 from reelpulse.settings import (
     RESOLVE_ONLY,
+    SECTIONS,
     AnalyzeSettings,
     MomentSettings,
+    ReportSettings,
     as_dict,
     changed,
-    read_config,
 )
 
 OWN = {"videos", "out", "quiet", "json", "config", "help"}
 """What `analyze` takes beside the settings."""
 
-GROUPS = (AnalyzeSettings, MomentSettings)
+GROUPS = tuple(SECTIONS.values())
 FIELDS = [item for group in GROUPS for item in fields(group)]
 OTHER: dict[str, Any] = {
     "fps": 4.0,
@@ -49,6 +51,8 @@ OTHER: dict[str, Any] = {
     "pre_roll": 8.0,
     "post_roll": 0.0,
     "weight": ("loudness=0.5", "together=0"),
+    "lang": "ko",
+    "proxies": "never",
 }
 """For each setting a value that is not its default."""
 
@@ -66,12 +70,14 @@ def help_text(run: Callable[..., Any], name: str) -> str:
 
 
 @pytest.fixture
-def used(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
-    """The settings that `analyze` hands on to the library."""
-    calls: list[tuple[Any, Any]] = []
+def used(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The settings that `analyze` hands on to the library, a group after the other."""
+    calls: list[tuple[Any, ...]] = []
 
-    def many(videos: Any, out: Any, settings: Any, moments: Any, **more: Any) -> list[Any]:
-        calls.append((settings, moments))
+    def many(
+        videos: Any, out: Any, settings: Any, moments: Any, *, options: Any, **more: Any
+    ) -> list[Any]:
+        calls.append((settings, moments, options))
         return []
 
     monkeypatch.setattr(batch, "analyze_many", many)
@@ -119,11 +125,11 @@ def test_no_option_has_a_default_of_its_own() -> None:
     for name, option in options("analyze").items():
         if name in names:
             assert option.default in (None, (), []), name
-    signature = inspect.signature(with_settings(*GROUPS)(_takes_both))
+    signature = inspect.signature(with_settings(*GROUPS)(_takes_all))
     assert all(signature.parameters[name].default is None for name in names)
 
 
-def _takes_both(one: AnalyzeSettings, other: MomentSettings) -> None:
+def _takes_all(one: AnalyzeSettings, two: MomentSettings, three: ReportSettings) -> None:
     """A command that takes all settings and nothing else."""
 
 
@@ -142,36 +148,37 @@ def test_settings_are_frozen_and_come_back_from_a_file() -> None:
 
 
 def test_without_anything_typed_the_defaults_are_used(
-    run: Callable[..., Any], used: list[tuple[Any, Any]]
+    run: Callable[..., Any], used: list[tuple[Any, ...]]
 ) -> None:
     assert run("analyze", "x.mp4").code == 0
-    assert used == [(AnalyzeSettings(), MomentSettings())]
+    assert used == [(AnalyzeSettings(), MomentSettings(), ReportSettings())]
 
 
 @pytest.mark.parametrize("dash", ["_", "-"])
 def test_a_settings_file_sets_every_setting(
-    run: Callable[..., Any], used: list[tuple[Any, Any]], tmp_path: Path, dash: str
+    run: Callable[..., Any], used: list[tuple[Any, ...]], tmp_path: Path, dash: str
 ) -> None:
     lines = []
-    for table, group in zip(("analyze", "moments"), GROUPS, strict=True):
+    for table, group in SECTIONS.items():
         lines.append(f"[{table}]")
         for item in fields(group):
             lines.append(f"{item.name.replace('_', dash)} = {as_toml(OTHER[item.name])}")
     config = tmp_path / "설정.toml"
     config.write_text("\n".join(lines), encoding="utf-8")
     assert run("analyze", "x.mp4", "--config", config).code == 0
-    ((settings, moments),) = used
-    assert {f.name: getattr(settings, f.name) for f in fields(settings)} | {
-        f.name: getattr(moments, f.name) for f in fields(moments)
-    } == {**OTHER, "person": tuple(str(tmp_path / name) for name in OTHER["person"])}
-    found, more = read_config(config)
-    assert changed(AnalyzeSettings(), found) == settings
-    assert changed(MomentSettings(), more) == moments
+    (groups,) = used
+    assert {f.name: getattr(group, f.name) for group in groups for f in fields(group)} == {
+        **OTHER,
+        "person": tuple(str(tmp_path / name) for name in OTHER["person"]),
+    }
+    found = read_config(config)
+    for (table, kind), group in zip(SECTIONS.items(), groups, strict=True):
+        assert changed(kind(), found[table]) == group
 
 
 @pytest.mark.parametrize("item", FIELDS, ids=lambda item: item.name)
 def test_what_is_typed_goes_before_the_file(
-    run: Callable[..., Any], used: list[tuple[Any, Any]], tmp_path: Path, item: Any
+    run: Callable[..., Any], used: list[tuple[Any, ...]], tmp_path: Path, item: Any
 ) -> None:
     name, typed = item.name, OTHER[item.name]
     in_file = {"shortest": 4.0, "longest": 9.0, "forget_faces": True}.get(name, item.default)
@@ -181,9 +188,11 @@ def test_what_is_typed_goes_before_the_file(
         in_file = "3-4" if name == "range" else "1,1,2,2"
     elif name == "person":
         in_file = ("other.jpg",)
+    elif name == "lang":
+        in_file = "en"
     elif name == "forget_faces":
         typed = False
-    table = "analyze" if item in fields(AnalyzeSettings) else "moments"
+    table = next(table for table, group in SECTIONS.items() if item in fields(group))
     config = tmp_path / "my.toml"
     config.write_text(f"[{table}]\n{name} = {as_toml(in_file)}\n", encoding="utf-8")
     flag = "--" + name.replace("_", "-")
@@ -195,8 +204,7 @@ def test_what_is_typed_goes_before_the_file(
         arguments = [flag, str(typed)]
     ran = run("analyze", "x.mp4", "--config", config, *arguments)
     assert ran.code == 0, ran
-    settings = used[0][table == "moments"]
-    assert getattr(settings, name) == typed
+    assert getattr(used[0][list(SECTIONS).index(table)], name) == typed
 
 
 @pytest.mark.parametrize(

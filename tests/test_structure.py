@@ -18,19 +18,9 @@ from fakes import write_emotion_onnx
 SOURCE = Path(reelpulse.__file__).parent
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
-    *("errors", "files", "times", "settings", "hub", "media", "timeline", "learn", "faces"),
-    *(
-        "checkpoints",
-        "speech",
-        "genre",
-        "streams",
-        "measure",
-        "resolve",
-        "outputs",
-        "analysis",
-        "moments",
-        "library",
-    ),
+    *("errors", "files", "times", "settings", "config"),
+    *("hub", "media", "timeline", "learn", "faces", "checkpoints", "speech", "genre"),
+    *("streams", "measure", "resolve", "outputs", "analysis", "moments", "library"),
     *("collect", "export", "batch", "live", "cluster", "web", "demo", "cli"),
 )
 """From the top down: a file imports only from its own room and those before it."""

@@ -15,8 +15,8 @@ import numpy as np
 from reelpulse.errors import DataError, MediaError, PersonError, SettingsError, at
 from reelpulse.faces.identity import embed_photos
 from reelpulse.measure import OnProgress, Parts, measure, remove_parts
-from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, probe
-from reelpulse.outputs import output_path, parts_folder
+from reelpulse.media import Clock, EvenTicks, RegularTicks, VideoFacts, VideoReplaced, probe
+from reelpulse.outputs import in_the_way, output_path, parts_folder
 from reelpulse.resolve import Thresholds, people_as_tracks, person_rows, resolve
 from reelpulse.settings import AnalyzeSettings, as_dict, changed
 from reelpulse.streams import STREAMS, FaceStream, Stream, stream_names
@@ -203,7 +203,10 @@ class _Job:
     def _measured_before(self) -> Observations | None:
         if not self.target.exists():
             return None
-        return load_observations(self.target)
+        try:
+            return load_observations(self.target)
+        except DataError as error:
+            raise in_the_way(error) from None
 
     def _missing(self, before: Observations | None) -> tuple[list[Stream], Focus | None]:
         """The streams that must be measured, and the focus where faces are among them."""
@@ -287,15 +290,20 @@ class _Job:
             "sampling": self.sampling,
             "streams": {stream.name: stream.settings for stream in streams},
         }
-        new = measure(
-            self.video,
-            self.facts,
-            self.clock,
-            streams,
-            parts=Parts(parts_folder(self.target), plan),
-            audio_track=self.settings.audio_track,
-            progress=progress,
-        )
+        folder = parts_folder(self.target)
+        try:
+            new = measure(
+                self.video,
+                self.facts,
+                self.clock,
+                streams,
+                parts=Parts(folder, plan),
+                audio_track=self.settings.audio_track,
+                progress=progress,
+            )
+        except VideoReplaced:
+            remove_parts(folder)  # of a video that is not there any more
+            raise
         if before is not None:
             if not np.array_equal(before.times, new.times):
                 raise DataError(
@@ -350,15 +358,24 @@ class _Job:
 
     def _person_warnings(self, observations: Observations, meta: dict[str, Any]) -> list[str]:
         person, faces = meta.get("person"), observations.faces
-        if person is None or faces is None or person["ticks"]:
+        if person is None or faces is None:
             return []
-        name = self.facts.name
+        name, photos = self.facts.name, ", ".join(self.settings.person)
+        if person["ticks"]:
+            strict = self._thresholds(observations).strict
+            if person["how"] != "photo" or person["similarity"] >= strict:
+                return []
+            return [
+                f"{name}: the person followed is only a little like {photos} (similarity"
+                f" {person['similarity']}; {strict} is sure): see whether it is the one you mean,"
+                " or try other photos"
+            ]
         if not len(faces):
             return [f"{name}: shows no face anywhere; only its sound tells of moments"]
         if person["how"] == "photo":
             where = f" inside the region {self.settings.region}" if self.settings.region else ""
             return [
-                f"{name}: shows nobody like {', '.join(self.settings.person)}{where} (best"
+                f"{name}: shows nobody like {photos}{where} (best"
                 f" similarity {person['similarity']}, {person['needed']} needed); try other photos"
             ]
         if person["how"] == "region":

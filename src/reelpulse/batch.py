@@ -10,7 +10,7 @@ from typing import Any
 
 from reelpulse.analysis import analyze
 from reelpulse.errors import MediaError, ReelpulseError, at
-from reelpulse.export import ExportOptions, check_formats, export
+from reelpulse.export import ReportSettings, check_formats, export
 from reelpulse.export.tables import moment_dict, moments_of
 from reelpulse.measure import OnProgress
 from reelpulse.moments.detect import find_moments
@@ -58,7 +58,7 @@ def analyze_many(
     moment_settings: MomentSettings | None = None,
     *,
     formats: Sequence[str] = DEFAULT_FORMATS,
-    options: ExportOptions | None = None,
+    options: ReportSettings | None = None,
     progress: Callable[[str], OnProgress | None] | None = None,
 ) -> Iterator[Result]:
     """Analyse videos one after another, find their moments and write the files.
@@ -72,7 +72,7 @@ def analyze_many(
     moment_settings : MomentSettings, optional
     formats : sequence of str
         Keys of `reelpulse.export.WRITERS`, beside the ``.h5``.
-    options : ExportOptions, optional
+    options : ReportSettings, optional
         Language, and clips in the report.
     progress : callable, optional
         Given a video's name, returns what to call while measuring it.
@@ -101,7 +101,7 @@ def finish(
     timeline: Timeline,
     settings: MomentSettings | None,
     formats: Sequence[str],
-    options: ExportOptions | None = None,
+    options: ReportSettings | None = None,
 ) -> None:
     """Find a timeline's moments and write its files beside its ``.h5``."""
     settings = settings or MomentSettings()
@@ -118,7 +118,7 @@ def _written(
     folder: Path,
     stem: str,
     formats: Sequence[str],
-    options: ExportOptions | None,
+    options: ReportSettings | None,
 ) -> list[Path]:
     return [
         export(timeline, result.moments, folder, stem, form, options)
@@ -130,7 +130,7 @@ def detect_again(
     path: str | Path,
     settings: MomentSettings | None = None,
     formats: Sequence[str] = REWRITTEN,
-    options: ExportOptions | None = None,
+    options: ReportSettings | None = None,
 ) -> Result:
     """Find moments anew in a timeline that was measured before, and write them beside it.
 
@@ -148,7 +148,7 @@ def export_again(
     path: str | Path,
     formats: Sequence[str] = ("html",),
     out: str | Path | None = None,
-    options: ExportOptions | None = None,
+    options: ReportSettings | None = None,
 ) -> Result:
     """Write a timeline that was measured before, and its moments, in other formats.
 
@@ -163,7 +163,7 @@ def export_again(
         Keys of `reelpulse.export.WRITERS`.
     out : str or Path, optional
         Folder for the files; that of the timeline without it.
-    options : ExportOptions, optional
+    options : ReportSettings, optional
         Language, and clips in the report.
 
     Raises

@@ -13,7 +13,7 @@ from typing import Any
 from reelpulse.errors import DataError, at
 from reelpulse.files import Busy, only_one
 from reelpulse.media import VideoFacts
-from reelpulse.timeline import load_observations
+from reelpulse.timeline import load_meta
 
 log = logging.getLogger(__name__)
 
@@ -47,31 +47,62 @@ def output_path(out: str | Path, facts: VideoFacts, sampling: dict[str, Any]) ->
         stem = os.fsencode(stem)[: _LONGEST_STEM - 9].decode(errors="ignore") + f"-{mark}"
     look = _described(sampling)
     own = json.dumps([facts.fingerprint, sampling], sort_keys=True)
-    for name in (stem, f"{stem}-{look}", f"{stem}-{mark}", f"{stem}-{mark}-{look}"):
-        path = out / f"{name}.h5"
+    names = [stem, f"{stem}-{look}", f"{stem}-{mark}", f"{stem}-{mark}-{look}"]
+    while names:
+        path = out / f"{names.pop(0)}.h5"
         try:
             with only_one(path, own):
                 if _is_for(path, facts, sampling):
-                    if name != stem:
+                    if path.stem != stem:
                         log.info("%s.h5 is of something else; these are %s", stem, path.name)
                     yield path
                     return
+                theirs = not _is_of(path, facts)
         except Busy as busy:
             if busy.note == own:
                 problem = "another run is at it: wait until that has ended, or give another -o"
                 raise DataError(at(path, problem)) from None
+            theirs = facts.fingerprint not in busy.note
+        if theirs and path.stem == stem:
+            names = names[1:]  # another video's: a name that tells the videos apart
     raise DataError(at(out, f"has no free name for the results of {facts.name}; give another -o"))
 
 
 def _is_for(path: Path, facts: VideoFacts, sampling: dict[str, Any]) -> bool:
     if path.exists():
-        made_from, looked_at = _made_from(path)
-        return made_from == facts.fingerprint and looked_at == sampling
+        meta = _meta(path)
+        return _made_from(meta) == facts.fingerprint and meta.get("sampling", {}) == sampling
     parts = parts_folder(path)
-    if not parts.exists() or facts.fingerprint in _read_or_empty(parts / "plan.json"):
+    if not parts.exists() or _is_of(path, facts):
         return True
     # A run that could not even write its plan, on a full disk, leaves nothing to be kept.
     return parts.is_dir() and all(file.suffix == ".tmp" for file in parts.iterdir())
+
+
+def _is_of(path: Path, facts: VideoFacts) -> bool:
+    """Whether finished or unfinished results are of this video."""
+    if path.exists():
+        return _made_from(_meta(path)) == facts.fingerprint
+    plan = parts_folder(path) / "plan.json"
+    return plan.is_file() and facts.fingerprint in plan.read_text(encoding="utf-8")
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    try:
+        return load_meta(path)
+    except DataError as error:
+        raise in_the_way(error) from None
+
+
+def in_the_way(error: DataError) -> DataError:
+    """Say of a file that cannot be read that it lies where results belong."""
+    advice = "It lies where this video's results belong: delete it, or give another -o"
+    return DataError(f"{error}. {advice}")
+
+
+def _made_from(meta: dict[str, Any]) -> str:
+    """Fingerprint of the video that an .h5 was made from."""
+    return str(meta.get("video", {}).get("fingerprint", ""))
 
 
 def _described(sampling: dict[str, Any]) -> str:
@@ -86,18 +117,3 @@ def _described(sampling: dict[str, Any]) -> str:
 def parts_folder(path: Path) -> Path:
     """The folder of finished segments beside an ``.h5``."""
     return path.with_name(path.name + ".parts")
-
-
-def _read_or_empty(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _made_from(path: Path) -> tuple[str, dict[str, Any]]:
-    """Fingerprint of the video that an .h5 was made from, and when it was looked at."""
-    try:
-        meta = load_observations(path).meta
-    except DataError as error:
-        raise DataError(
-            f"{error}. It lies where this video's results belong: delete it, or give another -o"
-        ) from None
-    return str(meta.get("video", {}).get("fingerprint", "")), meta.get("sampling", {})

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from numbers import Integral, Real
@@ -17,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from reelpulse.errors import SettingsError, at
+from reelpulse.errors import SettingsError
 
 _WORDS = {
     float: "a number",
@@ -98,6 +96,27 @@ class MomentSettings:
     )
 
 
+LANGUAGES = ("en", "ko")
+PROXIES = ("auto", "always", "never")
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """How a file for people is written."""
+
+    lang: str | None = setting(
+        None, "Language of the report. [default: the locale's]", metavar="|".join(LANGUAGES)
+    )
+    proxies: str = setting(
+        "auto",
+        "Small clips of the moments inside the report; auto: where a browser cannot play the video,"
+        " or it lies far from the page.",
+        metavar="|".join(PROXIES),
+    )
+
+
+Settings = AnalyzeSettings | MomentSettings | ReportSettings
+
 WEIGHTS = {"loudness": 0.2, "arousal": 0.1, "valence": 0.15, "expression": 0.15, "together": 0.4}
 """Share of each part of tension in a score of 1; ``together`` is sound and face at once."""
 
@@ -133,12 +152,14 @@ def parse_weights(changes: Sequence[str] = ()) -> dict[str, float]:
     return found
 
 
-S = TypeVar("S", bound=AnalyzeSettings | MomentSettings)
+S = TypeVar("S", bound=Settings)
 
-SECTIONS: dict[str, type[AnalyzeSettings] | type[MomentSettings]] = {
+SECTIONS: dict[str, type[Settings]] = {
     "analyze": AnalyzeSettings,
     "moments": MomentSettings,
+    "report": ReportSettings,
 }
+"""Table of a settings file to its group."""
 
 
 def changed(settings: S, changes: Mapping[str, Any]) -> S:
@@ -146,7 +167,7 @@ def changed(settings: S, changes: Mapping[str, Any]) -> S:
 
     Parameters
     ----------
-    settings : AnalyzeSettings or MomentSettings
+    settings : AnalyzeSettings, MomentSettings or ReportSettings
         What to start from.
     changes : mapping
         Field name to value. Lists become tuples, a single string a tuple of one where a tuple is
@@ -216,7 +237,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
-def _check(settings: AnalyzeSettings | MomentSettings) -> None:
+def _check(settings: Settings) -> None:
     limits: dict[str, tuple[float, float]] = {
         "fps": (0.01, 120),
         "ticks": (1, 100_000),
@@ -237,97 +258,32 @@ def _check(settings: AnalyzeSettings | MomentSettings) -> None:
                 raise SettingsError(
                     f"setting `{f.name}` must lie between {low:g} and {high:g}, not {_shown(value)}"
                 )
-    if isinstance(settings, AnalyzeSettings):
-        return
-    parse_weights(settings.weight)
-    if settings.shortest > settings.longest:
-        raise SettingsError("setting `shortest` must not be more than `longest`")
+    if isinstance(settings, MomentSettings):
+        parse_weights(settings.weight)
+        if settings.shortest > settings.longest:
+            raise SettingsError("setting `shortest` must not be more than `longest`")
+    elif isinstance(settings, ReportSettings):
+        if settings.lang is not None:
+            one_of("lang", settings.lang, LANGUAGES)
+        one_of("proxies", settings.proxies, PROXIES)
 
 
-def read_config(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a TOML settings file.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file with the tables ``[analyze]`` and ``[moments]``, keys as the long options; photos
-        relative to the file.
-
-    Returns
-    -------
-    tuple of dict
-        Changes for `AnalyzeSettings` and for `MomentSettings`.
+def one_of(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse a value that is not among those known.
 
     Raises
     ------
     SettingsError
-        When the file is missing, is not TOML (the line is named) or has unknown names.
+        Naming the nearest.
     """
-    found: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    for name, table in _read_toml(path).items():
-        if name not in SECTIONS or not isinstance(table, dict):
-            raise SettingsError(at(path, _misplaced(name, table)))
-        hints = get_type_hints(SECTIONS[name])
-        for key, value in table.items():
-            plain = key.replace("-", "_")
-            if plain in found[name]:
-                raise SettingsError(at(path, f"[{name}] sets `{plain}` twice: leave one out"))
-            found[name][plain if plain in hints else key] = value
-        try:
-            changed(SECTIONS[name](), found[name])
-        except SettingsError as error:
-            raise SettingsError(at(path, f"[{name}] {error}")) from None
-    if "person" in found["analyze"]:
-        # A photo named in a file lies where the file says, wherever the command is given.
-        photos = changed(AnalyzeSettings(), found["analyze"]).person
-        folder = Path(path).parent
-        # os.path, for pathlib raises on an unknown ~user.
-        own = [os.path.expanduser(photo) for photo in photos]  # noqa: PTH111
-        found["analyze"]["person"] = [str(folder / photo) for photo in own]
-    return found["analyze"], found["moments"]
+    if value in known:
+        return
+    near = difflib.get_close_matches(value, known, n=1)
+    hint = f"did you mean `{near[0]}`? " if near else ""
+    raise SettingsError(f"`{name}` cannot be {value!r}: {hint}use {', '.join(known)}")
 
 
-def _read_toml(path: str | Path) -> dict[str, Any]:
-    """Read a TOML file; a mistake in it is named with its line."""
-    try:
-        content = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        problem = getattr(error, "strerror", None) or error
-        raise SettingsError(at(path, f"cannot be read ({problem})")) from None
-    try:
-        text = content.decode("utf-8-sig")
-        wrong = text.find("\0")
-    except UnicodeDecodeError as error:
-        text, wrong = content.decode("latin-1"), error.start
-    if wrong >= 0:
-        line = text.count("\n", 0, wrong) + 1
-        raise SettingsError(at(path, f"is not text in UTF-8 (line {line}): save it as UTF-8"))
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        last = text.rstrip().count("\n") + 1
-        said = str(error).replace("at end of document", f"at the end, line {last}")
-        raise SettingsError(at(path, f"is not valid TOML: {said}")) from None
-    except RecursionError:
-        raise SettingsError(at(path, "is not valid TOML: its values lie too deep")) from None
-
-
-def _misplaced(name: str, value: Any) -> str:
-    """Say what is wrong with a name at the top of a settings file."""
-    tables = " and ".join(f"[{table}]" for table in SECTIONS)
-    if name in SECTIONS:
-        return f"write [{name}] on a line of its own, and not [[{name}]] or `{name} =`"
-    if not isinstance(value, (dict, list)):
-        known = {key: table for table, group in SECTIONS.items() for key in get_type_hints(group)}
-        near = difflib.get_close_matches(name.replace("-", "_"), list(known), n=1)
-        place = f"put `{near[0]}` under [{known[near[0]]}]" if near else "known: " + tables
-        return f"`{name}` stands outside the tables: {place}"
-    near = difflib.get_close_matches(name.lower(), SECTIONS, n=1)
-    hint = f"did you mean [{near[0]}]?" if near else f"known: {tables}"
-    return f"unknown table [{name}]: {hint}"
-
-
-def as_dict(settings: AnalyzeSettings | MomentSettings) -> dict[str, Any]:
+def as_dict(settings: Settings) -> dict[str, Any]:
     """Settings as plain values, to be stored with a result."""
     return {
         name: list(value) if isinstance(value, tuple) else value

@@ -6,23 +6,21 @@ from typing import Annotated
 
 import typer
 
-from reelpulse.cli.export import Lang, Proxies
 from reelpulse.cli.options import show_notes, with_settings
-from reelpulse.settings import AnalyzeSettings, MomentSettings
+from reelpulse.settings import AnalyzeSettings, MomentSettings, ReportSettings
 
 
-@with_settings(AnalyzeSettings, MomentSettings)
+@with_settings(AnalyzeSettings, MomentSettings, ReportSettings)
 def analyze(
     videos: Annotated[
         list[str], typer.Argument(metavar="VIDEO...", help="Files with video, sound or both.")
     ],
     settings: AnalyzeSettings,
     moment_settings: MomentSettings,
+    report_settings: ReportSettings,
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FOLDER", help="Where the results go.")
     ] = "out",
-    lang: Lang = None,
-    proxies: Proxies = "auto",
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only results and warnings.")
     ] = False,
@@ -42,14 +40,12 @@ def analyze(
     show_notes(quiet=quiet or json)
     from reelpulse.batch import analyze_many
     from reelpulse.cli.display import measuring, note, print_result
-    from reelpulse.export import ExportOptions
 
-    options = ExportOptions(lang, proxies)
     results = []
     try:
         with measuring(quiet=quiet or json) as progress:
             for result in analyze_many(
-                videos, out, settings, moment_settings, options=options, progress=progress
+                videos, out, settings, moment_settings, options=report_settings, progress=progress
             ):
                 results.append(result)
                 if result.error is not None:

@@ -6,19 +6,18 @@ from typing import Annotated
 
 import typer
 
-from reelpulse.cli.export import Lang, Proxies, on_timelines
+from reelpulse.cli.export import on_timelines
 from reelpulse.cli.options import show_notes, with_settings
-from reelpulse.settings import MomentSettings
+from reelpulse.settings import MomentSettings, ReportSettings
 
 
-@with_settings(MomentSettings)
+@with_settings(MomentSettings, ReportSettings)
 def detect(
     timelines: Annotated[
         list[str], typer.Argument(metavar="TIMELINE...", help=".h5 files that analyze wrote.")
     ],
     moment_settings: MomentSettings,
-    lang: Lang = None,
-    proxies: Proxies = "auto",
+    report_settings: ReportSettings,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only results and warnings.")
     ] = False,
@@ -35,11 +34,9 @@ def detect(
     show_notes(quiet=quiet or json)
     from reelpulse.batch import detect_again
     from reelpulse.cli.display import print_result
-    from reelpulse.export import ExportOptions
 
-    options = ExportOptions(lang, proxies)
     on_timelines(
         timelines,
-        lambda path: detect_again(path, moment_settings, options=options),
+        lambda path: detect_again(path, moment_settings, options=report_settings),
         None if json else print_result,
     )

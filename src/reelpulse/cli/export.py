@@ -8,30 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reelpulse.cli.options import show_notes
+from reelpulse.cli.options import show_notes, with_settings
+from reelpulse.settings import ReportSettings
 
 if TYPE_CHECKING:
     from reelpulse.batch import Result
 
-Lang = Annotated[
-    str | None,
-    typer.Option("--lang", metavar="en|ko", help="Language of the report. [default: the locale's]"),
-]
-Proxies = Annotated[
-    str,
-    typer.Option(
-        "--proxies",
-        metavar="auto|always|never",
-        help="Small clips of the moments inside the report; auto: where a browser cannot play the"
-        " video, or it lies far from the page.",
-    ),
-]
 
-
+@with_settings(ReportSettings)
 def export(
     timelines: Annotated[
         list[str], typer.Argument(metavar="TIMELINE...", help=".h5 files that analyze wrote.")
     ],
+    report_settings: ReportSettings,
     to: Annotated[
         list[str] | None,
         typer.Option(
@@ -49,8 +38,6 @@ def export(
             help="Where the files go. [default: beside the timeline]",
         ),
     ] = None,
-    lang: Lang = None,
-    proxies: Proxies = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only files and warnings.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
 ) -> None:
@@ -64,11 +51,10 @@ def export(
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.batch import export_again
-    from reelpulse.export import ExportOptions, check_formats
+    from reelpulse.export import check_formats
 
     formats = to or ["html"]
     check_formats(formats)
-    options = ExportOptions(lang, proxies)
 
     def show(result: Result) -> None:
         for file in result.files:
@@ -76,7 +62,7 @@ def export(
 
     on_timelines(
         timelines,
-        lambda path: export_again(path, formats, out, options),
+        lambda path: export_again(path, formats, out, report_settings),
         None if json else show,
     )
 

@@ -12,18 +12,11 @@ from typing import Annotated, Any
 
 import typer
 
-from reelpulse.settings import (
-    AnalyzeSettings,
-    MomentSettings,
-    changed,
-    plain_kind,
-    read_config,
-)
-
-Settings = type[AnalyzeSettings] | type[MomentSettings]
+from reelpulse.config import read_config
+from reelpulse.settings import SECTIONS, Settings, changed, plain_kind
 
 
-def with_settings(*groups: Settings) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(*groups: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of the groups, and ``--config``.
 
     The command is called with one filled-in dataclass a group, after its own arguments: defaults,
@@ -46,12 +39,13 @@ def with_settings(*groups: Settings) -> Callable[[Callable[..., None]], Callable
         @functools.wraps(command)
         def wrapper(**arguments: Any) -> None:
             config = arguments.pop("config")
-            from_file = read_config(config) if config else ({}, {})
+            from_file = read_config(config) if config else {}
+            tables = {group: from_file.get(table, {}) for table, group in SECTIONS.items()}
             filled = {}
             for name, parameter in signature.parameters.items():
                 if parameter.annotation in groups:
                     group = parameter.annotation
-                    base = from_file[0] if group is AnalyzeSettings else from_file[1]
+                    base = tables[group]
                     typed = {f.name: arguments.pop(f.name) for f in fields(group)}
                     given = {key: value for key, value in typed.items() if value not in (None, [])}
                     filled[name] = changed(group(), {**base, **given})
@@ -64,7 +58,9 @@ def with_settings(*groups: Settings) -> Callable[[Callable[..., None]], Callable
             annotation=Annotated[
                 str | None,
                 typer.Option(
-                    "--config", metavar="FILE.toml", help="Settings, in [analyze] and [moments]."
+                    "--config",
+                    metavar="FILE.toml",
+                    help="Settings, in [analyze], [moments] and [report].",
                 ),
             ],
         )

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelpulse.export import report, tables
-from reelpulse.export.options import ExportOptions, one_of
+from reelpulse.settings import ReportSettings, changed, one_of
 from reelpulse.timeline import Moment, Timeline
 
-__all__ = ["WRITERS", "ExportOptions", "Writer", "check_formats", "export"]
+__all__ = ["WRITERS", "ReportSettings", "Writer", "check_formats", "export"]
 
-Write = Callable[[Timeline, Sequence[Moment], Path, ExportOptions], None]
+Write = Callable[[Timeline, Sequence[Moment], Path, ReportSettings], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def export(
     folder: str | Path,
     stem: str,
     form: str,
-    options: ExportOptions | None = None,
+    options: ReportSettings | None = None,
 ) -> Path:
     """Write one format.
 
@@ -67,7 +67,7 @@ def export(
         The file's name without what the format adds.
     form : str
         A key of `WRITERS`.
-    options : ExportOptions, optional
+    options : ReportSettings, optional
         Language, and clips in the report.
 
     Returns
@@ -78,12 +78,12 @@ def export(
     Raises
     ------
     SettingsError
-        On an unknown format.
+        On an unknown format or language.
     DataError
         When the folder cannot be written.
     """
     check_formats([form])
     writer = WRITERS[form]
     path = Path(folder) / f"{stem}{writer.suffix}"
-    writer.write(timeline, moments, path, options or ExportOptions())
+    writer.write(timeline, moments, path, changed(options or ReportSettings(), {}))
     return path

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reelpulse.errors import DataError, at
-from reelpulse.export.options import ExportOptions
 from reelpulse.files import write_json
+from reelpulse.settings import ReportSettings
 from reelpulse.timeline import Moment, Reason, Timeline
 from reelpulse.times import clock_text
 
@@ -19,21 +19,21 @@ VERSION = 1
 
 
 def write_csv(
-    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ExportOptions
+    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ReportSettings
 ) -> None:
     """Write the timeline: ``time`` in seconds and the columns, empty where not measured."""
     timeline.to_csv(path)
 
 
 def write_npz(
-    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ExportOptions
+    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ReportSettings
 ) -> None:
     """Write the timeline as arrays ``times``, ``values``, ``columns``, ``valid``."""
     timeline.to_npz(path)
 
 
 def write_moments(
-    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ExportOptions
+    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ReportSettings
 ) -> None:
     """Write the moments, best first, with the video they belong to and the settings used."""
     video = timeline.meta.get("video", {})

@@ -2,7 +2,7 @@
 
 from reelpulse.media.audio import rms
 from reelpulse.media.clocks import Clock, EvenTicks, RegularTicks
-from reelpulse.media.probe import VideoFacts, check_unchanged, probe
+from reelpulse.media.probe import VideoFacts, VideoReplaced, check_unchanged, probe
 from reelpulse.media.ticks import Tick, TickReader
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Tick",
     "TickReader",
     "VideoFacts",
+    "VideoReplaced",
     "check_unchanged",
     "probe",
     "rms",

@@ -161,12 +161,16 @@ def fingerprint(path: Path, size: int | None = None) -> str:
     return digest.hexdigest()[:16]
 
 
+class VideoReplaced(MediaError):
+    """Another file has come in a video's place."""
+
+
 def check_unchanged(path: str | Path, facts: VideoFacts) -> None:
     """Check that the file is still the one that `probe` saw; one that has only grown is.
 
     Raises
     ------
-    MediaError
+    VideoReplaced
         When another has come in its place.
     """
     try:
@@ -174,7 +178,7 @@ def check_unchanged(path: str | Path, facts: VideoFacts) -> None:
     except OSError:
         same = True  # moved away or deleted: what was open was read to its end
     if not same:
-        raise MediaError(at(path, "was replaced while it was analysed; run again"))
+        raise VideoReplaced(at(path, "was replaced while it was analysed; run again"))
 
 
 def probe(path: str | Path) -> VideoFacts:

@@ -194,5 +194,6 @@ class TickReader:
             at = [time - self.facts.start for reader in readers for time in reader.damaged_at]
             where = f", from {clock_text(max(0, min(at)))} to {clock_text(max(at))}" if at else ""
             self.warnings.append(
-                f"{self.facts.name}: {damaged} damaged packets{where}; what else decodes was used"
+                f"{self.facts.name}: {damaged} damaged packet{'s'[: damaged > 1]}{where};"
+                " what else decodes was used"
             )

@@ -118,8 +118,8 @@ class FaceStream:
         self.sound: dict[int, float] = {}
         if features and not emotion.features:
             raise ModelError(
-                f"the face emotion model {emotion.name} has no output `embedding`;"
-                " `reelpulse models convert` makes a file that has one"
+                f"the face emotion model {emotion.name} has no output `embedding`; give one with"
+                " --emotion FILE.onnx, such as `reelpulse models convert` makes"
             )
         self._features = features
         self.detector, self.emotion, self.identity = detector, emotion, identity

@@ -1,7 +1,7 @@
 """What was observed, what is made of it, and the file that keeps both."""
 
 from reelpulse.timeline.features import Features, embedding_summary
-from reelpulse.timeline.hdf5 import load_observations, load_timeline, write_timeline
+from reelpulse.timeline.hdf5 import load_meta, load_observations, load_timeline, write_timeline
 from reelpulse.timeline.model import (
     EMOTIONS,
     FACE_COLUMNS,
@@ -26,6 +26,7 @@ __all__ = [
     "Timeline",
     "assemble",
     "embedding_summary",
+    "load_meta",
     "load_observations",
     "load_timeline",
     "write_timeline",

@@ -162,6 +162,12 @@ def load_timeline(path: str | Path) -> Timeline:
         return assemble(times, streams, meta)
 
 
+def load_meta(path: str | Path) -> dict[str, Any]:
+    """Read a timeline's facts alone; errors as `load_timeline`."""
+    with _Opened(path) as file:
+        return _read_meta(file)
+
+
 def load_observations(path: str | Path) -> Observations:
     """Read the observations behind a timeline; errors as `load_timeline`."""
     with _Opened(path) as file:

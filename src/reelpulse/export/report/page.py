@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 import reelpulse
-from reelpulse.export.options import ExportOptions
 from reelpulse.export.report import figures
 from reelpulse.export.report.downsample import min_max
 from reelpulse.export.report.pictures import Source, clips, find_source, thumbnails
-from reelpulse.export.report.texts import TEXTS, reason_text
+from reelpulse.export.report.texts import TEXTS, locale_language, reason_text
 from reelpulse.files import atomic_path, readable
 from reelpulse.moments.tension import tension_parts
 from reelpulse.moments.turns import Turn, Turns, emotion_shares, turning_points
+from reelpulse.settings import ReportSettings, parse_weights
 from reelpulse.timeline import EMOTIONS, Moment, Timeline
 from reelpulse.times import clock_text
 
@@ -30,7 +31,7 @@ _NOT_MEASURED = 255
 
 
 def write_report(
-    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ExportOptions
+    timeline: Timeline, moments: Sequence[Moment], path: Path, options: ReportSettings
 ) -> None:
     """Write the page: one file that needs no other, but for the video that it links.
 
@@ -40,7 +41,7 @@ def write_report(
     moments : sequence of Moment
     path : Path
         The ``.html`` file; the link to the video is relative to it.
-    options : ExportOptions
+    options : ReportSettings
         Language, and whether small clips of the moments go into the page.
 
     Raises
@@ -51,7 +52,7 @@ def write_report(
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from plotly.offline import get_plotlyjs
 
-    lang = options.language
+    lang = options.lang or locale_language()
     texts = TEXTS[lang]
     source = find_source(timeline.meta.get("video", {}), path)
     turns = turning_points(timeline)
@@ -66,7 +67,8 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tension = tension_parts(timeline)
+    found_with = timeline.meta.get("moment_settings") or {}
+    tension = tension_parts(timeline, parse_weights(found_with.get("weight") or ()))
     page = environment.get_template("page.html.j2").render(
         t=texts,
         lang=lang,
@@ -262,8 +264,10 @@ def _person(timeline: Timeline, texts: dict[str, str]) -> list[str]:
         said = [texts[key].format(similarity=f"{person.get('similarity') or 0:.2f}")]
         if (others := int(person.get("people") or 1) - 1) > 0:
             said.append(texts["others"].format(others=others))
-    if date := meta.get("analysed"):
-        said.append(texts["analysed"].format(date=str(date)[:10]))
+    file = Path(meta.get("file") or "")
+    if file.is_file():
+        date = datetime.fromtimestamp(file.stat().st_mtime).date()
+        said.append(texts["analysed"].format(date=date.isoformat()))
     return said
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from reelpulse.timeline import Reason
 
 TEXTS: dict[str, dict[str, str]] = {
@@ -176,6 +178,14 @@ TEXTS: dict[str, dict[str, str]] = {
         "surprise": "놀람",
     },
 }
+
+
+def locale_language() -> str:
+    """Take ``ko`` or ``en`` from the first that is set: ``LC_ALL``, ``LC_MESSAGES``, ``LANG``."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := os.environ.get(name):
+            return "ko" if value.lower().startswith("ko") else "en"
+    return "en"
 
 
 def reason_text(reason: Reason, lang: str) -> str:
