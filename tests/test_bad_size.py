@@ -165,3 +165,19 @@ def test_an_address_from_python(tmp_path: Path) -> None:
     for given in ("https://x.y/a.mp4", Path("https://x.y/a.mp4")):
         with pytest.raises(reelpulse.ReelpulseError, match="address"):
             reelpulse.analyze(given)
+
+
+@pytest.mark.parametrize(("shown", "hidden"), [(1.0, True), (9.0, False)])
+def test_pictures_hidden_by_an_edit_list_are_told(
+    tmp_path: Path, shown: float, hidden: bool
+) -> None:
+    video = make_video(tmp_path / "cut.mp4", fps=20, seconds=6)
+    content = bytearray(video.read_bytes())
+    place = content.index(b"elst") + 12  # past the type, version, flags and count
+    scale = int.from_bytes(content[(at := content.index(b"mvhd") + 16) : at + 4], "big")
+    content[place : place + 4] = round(shown * scale).to_bytes(4, "big")
+    video.write_bytes(content)
+    timeline = reelpulse.analyze(video, stream=("loudness", "face"), detector="dlib")
+    said = [text for text in timeline.meta["warnings"] if "hidden by its edit list" in text]
+    assert bool(said) == hidden
+    assert timeline.times[-1] < 7

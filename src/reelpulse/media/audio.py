@@ -129,6 +129,7 @@ class SoundReader:
         self.path, self.start = Path(path), start
         self.end = 0.0
         self.exhausted = False
+        self.packets, self.hidden = 0, 0
         self.damaged, self.damaged_at = 0, list[float]()
         self._histories = [_History(rate, seconds) for rate, seconds in wanted.items()]
         self._container = open_container(path)

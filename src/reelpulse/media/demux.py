@@ -19,8 +19,10 @@ _MOST_ERRORS = 1000
 
 
 class _Counts(Protocol):
-    """How many packets and pictures are damaged, and when, in seconds of the file's own clock."""
+    """What was met: packets, those that an edit list hides, damaged ones and when (file's clock)."""
 
+    packets: int
+    hidden: int
     damaged: int
     damaged_at: list[float]
 
@@ -50,6 +52,9 @@ def packets(container: Any, stream: Any, counts: _Counts) -> Iterator[Any]:
         if packet is None:
             return
         errors = 0
+        if packet.size:
+            counts.packets += not packet.is_discard
+            counts.hidden += packet.is_discard
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is not None and packet.size:
             base = packet.time_base

@@ -26,6 +26,9 @@ _AHEAD_BYTES = 64 << 20
 _SOUND_TAIL_SECONDS = 1.0
 """Sound that outlasts the video by less than this does not lengthen the timeline."""
 
+_FEW_HIDDEN = 30
+"""Pictures: less than this is the lead-in that many recorders cut off."""
+
 _MOST_MISSING_SECONDS = 1.0
 
 
@@ -182,6 +185,12 @@ class TickReader:
 
     def _report(self) -> None:
         """Say what was lost, once the file's end was reached."""
+        hidden = self._film.hidden if self._film is not None and self.first == 0 else 0
+        if self._film is not None and hidden > max(_FEW_HIDDEN, 0.05 * self._film.packets):
+            self.warnings.append(
+                f"{self.facts.name}: {hidden} pictures are hidden by its edit list, as players hide"
+                " them; `ffmpeg -ignore_editlist 1 -i IN -c copy OUT` makes a copy that shows them"
+            )
         stated = min(self.facts.duration, self.clock.end)
         readers = [r for r in (self._film, self._sound) if r is not None]
         damaged = sum(reader.damaged for reader in readers)

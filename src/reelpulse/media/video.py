@@ -89,6 +89,7 @@ class FrameReader:
     ) -> None:
         self.path, self.facts, self.clock, self.first = Path(path), facts, clock, first
         self._wants = decode
+        self.packets, self.hidden = 0, 0
         self.damaged, self.damaged_at = 0, list[float]()
         self.decoded = 0
         self._container: Any = None
