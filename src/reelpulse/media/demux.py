@@ -19,7 +19,7 @@ _MOST_ERRORS = 1000
 
 
 class _Counts(Protocol):
-    """What was met: packets, those that an edit list hides, damaged ones and when (file's clock)."""
+    """What was met: packets, those an edit list hides, damaged ones and when (file's clock)."""
 
     packets: int
     hidden: int
