@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from reelpulse import files
 from reelpulse.checkpoints import archive
-from reelpulse.checkpoints.inspection import Inspection, examine, head_name
+from reelpulse.checkpoints.findings import Inspection
+from reelpulse.checkpoints.inspection import examine, head_name
 from reelpulse.checkpoints.layout import Layout, without_prefix
 from reelpulse.errors import DataError, MissingExtra, ModelError, ReelpulseError, at
 from reelpulse.faces.emotion import load_emotion

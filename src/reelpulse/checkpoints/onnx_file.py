@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reelpulse import hub
-from reelpulse.checkpoints.inspection import SPLITS, Inspection, Layer, TensorInfo
+from reelpulse.checkpoints.findings import SPLITS, Inspection, Layer, TensorInfo
 from reelpulse.errors import ModelError, at
 
 WITHOUT_ONNX = "its tensors are not listed: `pip install 'reelpulse[train]'` brings what reads them"
