@@ -11,24 +11,28 @@ least twelve seconds apart and in random order:
 - ``canned``: laughter over the plain face;
 - ``hidden``: the face is gone for 8 to 20 s; ``hidden loud``: and something loud in it.
 
-Faces are measured in the real clips at ten looks a second, sound is mixed as samples and its
-loudness measured as `analyze` does; so the timelines are what videos made that way would give, up
-to their compression. Clips, speakers and sounds of the streams for choosing (``dev``) and for the
-figure reported (``final``) are different ones.
+Faces are measured in the real clips at ten looks a second, sound is mixed as samples and heard as
+`analyze` hears it; so the timelines are what videos made that way give, up to their compression
+(`composite_video.py` makes one such video and compares). Clips, speakers and sounds of the streams
+for choosing (``dev``) and for the figure reported (``final``) are different ones: a fold each of
+ESC-50 and of the speakers, so that a laughter detector trained without that fold has heard none of
+them.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import librosa
 import numpy as np
 
 import reelpulse
+from reelpulse.faces.emotion import load_emotion
 from reelpulse.media import rms
+from reelpulse.streams.laughter import MEL, PATCH, LaughterModel
 from reelpulse.streams.loudness import FLOOR, RATE, WINDOW_SECONDS
 from reelpulse.timeline import FACE_COLUMNS, LOUDNESS_COLUMNS, Timeline
 
@@ -63,6 +67,9 @@ CLIPS = {
 }
 """By eye (`truth/expressions.csv`), and by the clips' own descriptions."""
 
+FOLDS = {"dev": 1, "final": 5}
+"""Fold of the sounds; `recipes/laughter.py` spreads clips and speakers over five."""
+
 EVENTS = {"funny": 8, "loud": 8, "smile": 6, "voice": 5, "canned": 5, "hidden": 2, "hidden loud": 2}
 LOUD = ("car_horn", "door_knock", "glass_breaking", "siren", "clock_alarm", "fireworks", "dog")
 VOICES = ("coughing", "sneezing", "crying_baby")
@@ -84,6 +91,13 @@ class Stream:
     name: str
     timeline: Timeline
     events: tuple[Event, ...]
+    heard: Mapping[str, Array] = field(default_factory=dict)
+
+    def with_laughter(self, name: str) -> Timeline:
+        """The timeline with the column ``laughter`` of one of the detectors."""
+        plain = self.timeline
+        values = np.concatenate([plain.values, self.heard[name][:, None]], axis=1)
+        return Timeline(plain.times, values, (*plain.columns, "laughter"), plain.meta)
 
     @property
     def truth(self) -> list[tuple[float, float]]:
@@ -91,26 +105,84 @@ class Stream:
         return [(event.start, event.end) for event in self.events if event.kind == "funny"]
 
 
-def make_streams(data: Path, part: str, seeds: Sequence[int], cache: Path) -> list[Stream]:
-    """Make streams of every clip of a part (``dev`` or ``final``), one a seed."""
+def make_streams(
+    data: Path,
+    part: str,
+    seeds: Sequence[int],
+    cache: Path,
+    detectors: Mapping[str, LaughterModel] | None = None,
+) -> list[Stream]:
+    """Make streams of every clip of a part (``dev`` or ``final``), one a seed.
+
+    What each laughter detector hears is kept in `Stream.heard`.
+    """
     return [
-        _stream(data, part, clip, number, seed, cache)
-        for number, clip in enumerate(CLIPS[part])
+        _stream(data, part, number, seed, cache, detectors or {})
+        for number in range(len(CLIPS[part]))
         for seed in seeds
     ]
 
 
-def _stream(data: Path, part: str, clip: Clip, number: int, seed: int, cache: Path) -> Stream:
+@dataclass(frozen=True)
+class Script:
+    """What happens in a stream, before anything is measured.
+
+    Parameters
+    ----------
+    clip : Clip
+    events : tuple of Event
+    phase : float
+        Seconds by which the face's playing is shifted.
+    sound : ndarray
+        Samples at `RATE`.
+    """
+
+    clip: Clip
+    events: tuple[Event, ...]
+    phase: float
+    sound: Array
+
+    def source(self, time: float) -> float:
+        """Which second of the clip is on screen; NaN where the face is hidden."""
+        now = next((e for e in self.events if e.start <= time < e.end), None)
+        if now is not None and now.kind.startswith("hidden"):
+            return float("nan")
+        smiles = now is not None and now.kind in ("funny", "smile")
+        stretches = self.clip.smile if smiles else self.clip.plain
+        # A stretch for about eight seconds, then another; each played back and forth.
+        shifted = time + self.phase
+        low, high = stretches[int(shifted // 8) % len(stretches)]
+        cycle = shifted % (2 * (high - low))
+        return low + min(cycle, 2 * (high - low) - cycle)
+
+
+def make_script(data: Path, part: str, number: int, seed: int) -> Script:
+    """Write the script of one stream: of a part's clip by number, by a seed."""
     rng = np.random.default_rng([seed, number, zlib.crc32(part.encode())])
     sounds = _Sounds(data, part, rng)
     events = _plan(rng)
+    phase = rng.uniform(0, 100)
+    return Script(CLIPS[part][number], tuple(events), phase, _mixed(events, sounds, rng))
+
+
+def _stream(
+    data: Path,
+    part: str,
+    number: int,
+    seed: int,
+    cache: Path,
+    detectors: Mapping[str, LaughterModel],
+) -> Stream:
+    script = make_script(data, part, number, seed)
+    measured = _Measured(data / "faces" / script.clip.file, cache)
     times = np.arange(0.0, SECONDS, 1 / FPS)
-    face = _face(times, events, _Measured(data / "faces" / clip.file, cache), clip, rng)
-    loudness = _loudness(times, _mixed(events, sounds, rng))
+    face = np.stack([measured.at(script.source(time)) for time in times])
+    loudness = _loudness(times, script.sound)
+    heard = {name: _laughter(times, script.sound, model) for name, model in detectors.items()}
     values = np.concatenate([face, loudness], axis=1).astype(np.float32)
     meta = {"video": {"duration": SECONDS}}
     timeline = Timeline(times, values, (*FACE_COLUMNS, *LOUDNESS_COLUMNS), meta)
-    return Stream(f"{Path(clip.file).stem} {seed}", timeline, tuple(events))
+    return Stream(f"{Path(script.clip.file).stem} {seed}", timeline, script.events, heard)
 
 
 def _plan(rng: np.random.Generator) -> list[Event]:
@@ -133,32 +205,17 @@ class _Measured:
     """A clip's ten face values at any of its times."""
 
     def __init__(self, file: Path, cache: Path) -> None:
-        kept = cache / f"{file.stem}.csv"
+        model = load_emotion("builtin").settings["checksum"]
+        kept = cache / f"{file.stem}-{model}.csv"
         if not kept.exists():
             reelpulse.analyze(file, fps=_LOOKS, emotion="builtin", stream=("face",)).to_csv(kept)
         rows = np.genfromtxt(kept, delimiter=",", skip_header=1)
         self.times, self.values = rows[:, 0], rows[:, 1 : 1 + len(FACE_COLUMNS)]
 
     def at(self, time: float) -> Array:
+        if np.isnan(time):
+            return np.full(len(FACE_COLUMNS), np.nan)
         return self.values[int(np.argmin(np.abs(self.times - time)))]
-
-
-def _face(
-    times: Array, events: Sequence[Event], measured: _Measured, clip: Clip, rng: np.random.Generator
-) -> Array:
-    values = np.empty((len(times), len(FACE_COLUMNS)))
-    phase = rng.uniform(0, 100)
-    for row, time in zip(values, times, strict=True):
-        now = next((e for e in events if e.start <= time < e.end), None)
-        smiles = now is not None and now.kind in ("funny", "smile")
-        stretches = clip.smile if smiles else clip.plain
-        # A stretch for about eight seconds, then another; each played back and forth.
-        low, high = stretches[int((time + phase) // 8) % len(stretches)]
-        cycle = (time + phase) % (2 * (high - low))
-        row[:] = measured.at(low + min(cycle, 2 * (high - low) - cycle))
-        if now is not None and now.kind.startswith("hidden"):
-            row[:] = np.nan
-    return values
 
 
 # The sound
@@ -169,13 +226,15 @@ class _Sounds:
 
     def __init__(self, data: Path, part: str, rng: np.random.Generator) -> None:
         self._data, self._rng = data, rng
-        self._folds = "123" if part == "dev" else "45"
-        speakers = sorted({path.name[:3] for path in (data / "korean").glob("*.ogg")})
-        half = len(speakers) // 2
-        self._speaker = str(rng.choice(speakers[:half] if part == "dev" else speakers[half:]))
+        self._fold = FOLDS[part]
+        speakers = []
+        for corpus, length in (("korean", 3), ("emodb", 2)):
+            names = sorted({path.name[:length] for path in (data / corpus).glob("*.ogg")})
+            speakers += [f"{corpus}/{name}*.ogg" for name in names[self._fold - 1 :: 5]]
+        self._speaker = str(rng.choice(speakers))
 
     def speech(self) -> Array:
-        files = sorted((self._data / "korean").glob(f"{self._speaker}*.ogg"))
+        files = sorted(self._data.glob(self._speaker))
         return _load(self._rng.choice(np.array(files, object)))
 
     def of(self, names: Sequence[str]) -> Array:
@@ -183,7 +242,7 @@ class _Sounds:
             path
             for name in names
             for path in (self._data / "esc50" / name).glob("*.ogg")
-            if path.name[0] in self._folds
+            if path.name[0] == str(self._fold)
         )
         return _load(self._rng.choice(np.array(files, object)))
 
@@ -229,6 +288,13 @@ def _add(out: Array, start: float, piece: Array, level: float) -> None:
     at = int(start * RATE)
     piece = piece[: len(out) - at]
     out[at : at + len(piece)] += piece * (level / max(rms(piece), 1e-6))
+
+
+def _laughter(times: Array, samples: Array, model: LaughterModel) -> Array:
+    sound = librosa.resample(samples, orig_sr=RATE, target_sr=MEL.rate)
+    padded = np.concatenate([np.zeros(PATCH, np.float32), sound])
+    ends = PATCH + (times * MEL.rate).astype(int)
+    return model.heard(np.stack([padded[end - PATCH : end] for end in ends]))
 
 
 def _loudness(times: Array, samples: Array) -> Array:

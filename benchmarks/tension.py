@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from common import SHARED, parser, table, use_models, work_folder
-from composite import CLIPS, SECONDS, Stream, make_streams
+from composite import CLIPS, FOLDS, SECONDS, Stream, make_streams
 from sklearn.metrics import average_precision_score
 
 from reelpulse.moments.detect import spans
 from reelpulse.moments.tension import tension_parts
 from reelpulse.settings import WEIGHTS, MomentSettings
+from reelpulse.streams import load_laughter
 from reelpulse.timeline import FACE_COLUMNS, Timeline
 
-Score = Callable[[Timeline], np.ndarray]
+Score = Callable[[Stream], np.ndarray]
 _IOU = 0.3
 
 
@@ -31,37 +32,41 @@ def contenders() -> dict[str, Score]:
     """Name each score to be tried."""
     rng = np.random.default_rng(0)
     return {
-        "random": lambda timeline: rng.random(len(timeline)),
+        "random": lambda stream: rng.random(len(stream.timeline)),
         "loudness": _column("loudness"),
         "happiness": _column("happiness"),
-        "arousal": _column("arousal"),
-        "tension of sound alone": _without(*FACE_COLUMNS),
-        "tension of the face alone": _without("loudness"),
-        "sum without `together`": _weighted(together=0.0),
-        "`together` alone": lambda timeline: tension_parts(timeline).shares["together"],
-        "without arousal": _weighted(arousal=0.0),
-        "without valence": _weighted(valence=0.0),
-        "without expression": _weighted(expression=0.0),
-        "**tension**": lambda timeline: tension_parts(timeline).score,
+        "laughter, built-in": _column("laughter", "builtin"),
+        "laughter, yamnet": _column("laughter", "yamnet"),
+        "tension of the sound, built-in laughter": _tension("builtin", hidden=FACE_COLUMNS),
+        "tension of the face": _tension(None, hidden=("loudness",)),
+        "tension without laughter": _tension(None),
+        "tension, yamnet": _tension("yamnet"),
+        "tension, built-in: without `together`": _tension("builtin", together=0.0),
+        "tension, built-in: without loudness": _tension("builtin", loudness=0.0),
+        "tension, built-in: without arousal": _tension("builtin", arousal=0.0),
+        "tension, built-in: without valence": _tension("builtin", valence=0.0),
+        "tension, built-in: without expression": _tension("builtin", expression=0.0),
+        "**tension, built-in laughter**": _tension("builtin"),
     }
 
 
-def _column(name: str) -> Score:
-    return lambda timeline: np.nan_to_num(timeline.column(name).astype(float))
+def _timeline(stream: Stream, detector: str | None) -> Timeline:
+    return stream.with_laughter(detector) if detector else stream.timeline
 
 
-def _without(*columns: str) -> Score:
-    def score(timeline: Timeline) -> np.ndarray:
+def _column(name: str, detector: str | None = None) -> Score:
+    return lambda stream: np.nan_to_num(_timeline(stream, detector).column(name).astype(float))
+
+
+def _tension(detector: str | None, hidden: Sequence[str] = (), **changes: float) -> Score:
+    def score(stream: Stream) -> np.ndarray:
+        timeline = _timeline(stream, detector)
         values = timeline.values.copy()
-        values[:, [timeline.columns.index(name) for name in columns]] = np.nan
+        values[:, [timeline.columns.index(name) for name in hidden]] = np.nan
         left = Timeline(timeline.times, values, timeline.columns, timeline.meta)
-        return tension_parts(left).score
+        return tension_parts(left, {**WEIGHTS, **changes}).score
 
     return score
-
-
-def _weighted(**changes: float) -> Score:
-    return lambda timeline: tension_parts(timeline, {**WEIGHTS, **changes}).score
 
 
 def judged(stream: Stream, score: np.ndarray) -> tuple[float, float, float, Counter[str]]:
@@ -102,18 +107,26 @@ def main() -> None:
     made = parser(__doc__ or "")
     made.add_argument("--work", type=Path, help="folder that keeps the clips' measured faces")
     made.add_argument("--part", choices=list(CLIPS), default="final")
+    made.add_argument(
+        "--laughter",
+        default="runs/laughter/fold{fold}.onnx",
+        help="built-in detector trained without the part's fold, as recipes/laughter.py leaves it"
+        " in its work folder (default: %(default)s)",
+    )
     made.add_argument("--seeds", type=int, default=4, help="streams a clip (default: %(default)s)")
     arguments = made.parse_args()
     use_models()
     data = arguments.data or Path(os.environ.get("REELPULSE_TEST_DATA") or SHARED / "data")
     work = work_folder(arguments)
-    streams = make_streams(data, arguments.part, range(arguments.seeds), work)
+    fold = arguments.laughter.format(fold=FOLDS[arguments.part])
+    detectors = {"builtin": load_laughter(fold), "yamnet": load_laughter("yamnet")}
+    streams = make_streams(data, arguments.part, range(arguments.seeds), work, detectors)
     minutes = len(streams) * SECONDS / 60
     print(f"{len(streams)} streams (`{arguments.part}`), {minutes:g} minutes.\n")
     rows = []
     for name, score in contenders().items():
         aps, f1s, alarms, kinds = zip(
-            *(judged(stream, score(stream.timeline)) for stream in streams), strict=True
+            *(judged(stream, score(stream)) for stream in streams), strict=True
         )
         wrong = sum(kinds, Counter()).most_common(3)
         rows.append(

@@ -7,201 +7,46 @@ YAMNet's scores of the same mixtures (distillation; Apache-2.0 allows it).
     python recipes/laughter.py -o src/reelpulse/assets/laughter.onnx
 
 The data: ``esc50/<class>/<fold>-*.ogg``, ``ravdess``, ``emodb`` and ``korean`` of ``--data``; the
-teacher: YAMNet as a TFLite file that takes a spectrogram.
+teacher: YAMNet as a TFLite file that takes a spectrogram. `laughter_scores` measures: each fold
+with a network that saw nothing of it. The one exported is then trained on all of them.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+import timeit
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import librosa
 import numpy as np
+import onnx
+import onnxruntime as ort
 import torch
+from laughter_pool import (
+    FLOOR,
+    FOLDS,
+    FRAMES,
+    LOW,
+    MEL,
+    STEP,
+    Teacher,
+    fingerprint,
+    load_sounds,
+    make_pool,
+    patches_of,
+)
+from laughter_scores import SECONDS, evaluate, fit_shift, listen, make_streams
 from torch import Tensor, nn
 from torch.nn import functional
 
-from reelpulse.media.mel import MelSpec, mel
-
-RATE = 16_000
-MEL = MelSpec(RATE, window=400, hop=160, fft=512, bands=64, low=125.0, high=7500.0)
-FLOOR = 1e-3
-FRAMES = 96
-PATCH = MEL.window + (FRAMES - 1) * MEL.hop
-LAUGHS = [13, 15, 16, 17, 18]
-"""AudioSet's laughter, giggle, snicker, belly laugh, chuckle, in YAMNet's order."""
-
-FOLDS = 5
 POOL, EPOCH, EPOCHS, BATCH, RATE_MOST = 40_000, 16_000, 14, 128, 3e-3
-LOW, STEP = np.log(FLOOR), 0.05
-"""The pool keeps log-mel values in bytes: LOW + STEP * byte."""
-
-
-# Sounds
-
-
-@dataclass(frozen=True)
-class Sound:
-    """A recording: its class, the fold it belongs to, and 16 kHz mono samples in [-1, 1]."""
-
-    kind: str
-    fold: int
-    samples: np.ndarray
-
-
-def load_sounds(data: Path) -> list[Sound]:
-    """Read all recordings; speakers are spread over the folds by name."""
-    found = []
-    for path in sorted((data / "esc50").glob("*/*.ogg")):
-        found.append(Sound(path.parent.name, int(path.name[0]), read(path)))
-    speakers = {"ravdess": slice(-6, -4), "emodb": slice(0, 2), "korean": slice(0, 3)}
-    for corpus, where in speakers.items():
-        paths = sorted((data / corpus).glob("*.ogg"))
-        names = sorted({path.name[where] for path in paths})
-        for path in paths:
-            fold = names.index(path.name[where]) % FOLDS + 1
-            found.append(Sound(f"speech:{corpus}", fold, read(path)))
-    return found
-
-
-def read(path: Path) -> np.ndarray:
-    """Read a sound at 16 kHz, mono."""
-    samples, _ = librosa.load(path, sr=RATE)
-    return samples
-
-
-def spectrum(samples: np.ndarray) -> np.ndarray:
-    """Log-mel spectrogram, (frames, 64)."""
-    return np.log(mel(samples, MEL) + FLOOR)
-
-
-class Teacher:
-    """YAMNet: 521 scores of a patch."""
-
-    def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._run = Interpreter(str(path), num_threads=1)
-        self._run.allocate_tensors()
-        self._in = self._run.get_input_details()[0]["index"]
-        self._out = self._run.get_output_details()[0]["index"]
-
-    def __call__(self, patch: np.ndarray) -> np.ndarray:
-        """Score a patch (96, 64)."""
-        self._run.set_tensor(self._in, patch[None].astype(np.float32))
-        self._run.invoke()
-        return self._run.get_tensor(self._out)[0]
-
-
-# The pool of mixtures
-
-
-def level(samples: np.ndarray) -> float:
-    """Root mean square."""
-    return float(np.sqrt(np.mean(np.square(samples)) + 1e-12))
-
-
-def piece(sound: Sound, rng: np.random.Generator) -> np.ndarray:
-    """Cut a patch out of a sound, a loud one rather than a silent one; played faster or slower."""
-    speed = float(np.exp(rng.uniform(-0.2, 0.2))) if rng.random() < 0.5 else 1.0
-    wanted = int(PATCH * speed) + 1
-    samples = sound.samples
-    if len(samples) < wanted:
-        samples = np.pad(samples, (0, wanted - len(samples)))
-    best = samples[:wanted]
-    for _ in range(3):
-        start = int(rng.integers(0, len(samples) - wanted + 1))
-        part = samples[start : start + wanted]
-        if level(part) > 0.3 * level(samples):
-            best = part
-            break
-    at = np.arange(PATCH) * speed
-    return np.interp(at, np.arange(wanted), best).astype(np.float32)
-
-
-def music(rng: np.random.Generator) -> np.ndarray:
-    """A few bars of made music-like sound: chords of decaying harmonics, and a beat."""
-    out = np.zeros(PATCH, np.float32)
-    time_ = np.arange(PATCH) / RATE
-    for start in np.arange(0, 1, rng.uniform(0.12, 0.5)):
-        since = np.clip(time_ - start, 0, None)
-        gate = (time_ >= start) * np.exp(-since * rng.uniform(2, 10))
-        root = 110 * 2 ** (rng.integers(0, 24) / 12)
-        for ratio in (1, 1.25, 1.5, 2, 3, 4):
-            out += gate * rng.uniform(0, 1) * np.sin(2 * np.pi * root * ratio * time_) / ratio
-        out += gate**3 * rng.normal(0, 0.5, PATCH)
-    return out
-
-
-def colour(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change the tone as a microphone and a room do: a tilt, and a short decaying echo."""
-    spectrum_ = np.fft.rfft(samples)
-    hertz = np.fft.rfftfreq(len(samples), 1 / RATE)
-    spectrum_ *= 10 ** (rng.uniform(-6, 6) / 20 * np.log2(np.maximum(hertz, 50) / 1000) / 3)
-    if rng.random() < 0.4:
-        decay = np.exp(-np.arange(3200) / rng.uniform(200, 1500))
-        echo = rng.normal(0, 0.3, 3200) * decay
-        echo[0] = 1
-        spectrum_ *= np.fft.rfft(echo, len(samples))
-    return np.fft.irfft(spectrum_, len(samples)).astype(np.float32)
-
-
-def make_pool(sounds: Sequence[Sound], teacher: Teacher, count: int, seed: int) -> dict:
-    """Mix `count` patches; those of one patch come from one fold.
-
-    Half hold laughter: alone, or over speech, other sounds, made music or noise at -5 to 20 dB.
-    The label of a laugh is what the teacher hears in it before mixing, raised to at least 0.6
-    where it is as loud as the clip's usual; everything else is 0.
-    """
-    rng = np.random.default_rng(seed)
-    by_fold: dict[tuple[str, int], list[Sound]] = {}
-    for sound in sounds:
-        kind = sound.kind.split(":")[0]
-        group = kind if kind in ("laughing", "speech") else "other"
-        by_fold.setdefault((group, sound.fold), []).append(sound)
-    patches = np.zeros((count, FRAMES, MEL.bands), np.uint8)
-    labels = np.zeros(count, np.float32)
-    scores = np.zeros((count, 521), np.float16)
-    folds = np.zeros(count, np.uint8)
-    for row in range(count):
-        fold = int(rng.integers(1, FOLDS + 1))
-
-        def draw(group: str, fold: int = fold) -> Sound:
-            group_sounds = by_fold[group, fold]
-            return group_sounds[int(rng.integers(len(group_sounds)))]
-
-        def backing() -> np.ndarray:
-            which = rng.random()
-            if which < 0.4:
-                return piece(draw("speech"), rng)
-            if which < 0.75:
-                return piece(draw("other"), rng)
-            return music(rng) if which < 0.9 else rng.normal(0, 1, PATCH).astype(np.float32)
-
-        if row % 2:
-            laugh = draw("laughing")
-            mixed = colour(piece(laugh, rng), rng)
-            heard = float(teacher(spectrum(mixed * 0.1 / level(mixed)))[LAUGHS].max())
-            usual = level(mixed) > 0.5 * level(laugh.samples)
-            labels[row] = max(heard, 0.6 if usual else 0.0)
-            mixed = mixed / level(mixed)
-            if rng.random() < 0.7:
-                other = backing()
-                mixed = mixed + other / level(other) * 10 ** (-rng.uniform(-5, 20) / 20)
-        else:
-            mixed = colour(backing(), rng)
-            mixed = mixed / level(mixed)
-            if rng.random() < 0.4:
-                other = backing()
-                mixed = mixed + other / level(other) * 10 ** (-rng.uniform(-5, 20) / 20)
-        mixed = mixed * 10 ** rng.uniform(-2.3, -0.5)
-        patch = spectrum(np.clip(mixed, -1, 1).astype(np.float32))
-        scores[row] = teacher(patch)
-        patches[row] = np.clip(np.round((patch - LOW) / STEP), 0, 255)
-        folds[row] = fold
-    return {"patches": patches, "labels": labels, "scores": scores, "folds": folds}
+YAMNET_HALF = 0.08
+"""What the library takes for a half in YAMNet's scores of laughter; see its laughter stream."""
 
 
 # The network
@@ -264,14 +109,17 @@ def train(pool: dict, rows: np.ndarray, epochs: int, seed: int) -> Network:
     """Fit the network on rows of the pool; AdamW, one cycle of the rate."""
     torch.manual_seed(seed)
     net = Network()
-    steps = -(-EPOCH // BATCH) * epochs
+    # An epoch of a trial is as small as its pool.
+    batches = -(-min(EPOCH, len(pool["folds"])) // BATCH)
     optimiser = torch.optim.AdamW(net.parameters(), RATE_MOST, weight_decay=0.02)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE_MOST, steps, pct_start=0.2)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, RATE_MOST, batches * epochs, pct_start=0.2
+    )
     rng = np.random.default_rng(seed)
     for epoch in range(epochs):
         begin, losses = time.perf_counter(), 0.0
         net.train()
-        for _ in range(-(-EPOCH // BATCH)):
+        for _ in range(batches):
             chosen = rng.choice(rows, BATCH)
             x = augment(torch.from_numpy(pool["patches"][chosen]).float() * STEP + float(LOW))
             label = torch.from_numpy(pool["labels"][chosen])
@@ -285,7 +133,170 @@ def train(pool: dict, rows: np.ndarray, epochs: int, seed: int) -> Network:
             cycle.step()
             losses += loss.item()
         seconds = time.perf_counter() - begin
-        print(
-            f"  epoch {epoch + 1}: loss {losses * BATCH / EPOCH:.4f}, {seconds:.0f} s", flush=True
-        )
+        print(f"  epoch {epoch + 1}: loss {losses / batches:.4f}, {seconds:.0f} s", flush=True)
     return net.eval()
+
+
+def logits(net: nn.Module, patches: np.ndarray) -> np.ndarray:
+    """Logits of laughter, (N,)."""
+    with torch.no_grad():
+        parts = torch.from_numpy(patches).split(64)
+        return torch.cat([net(part)[0] for part in parts]).numpy()
+
+
+# What is kept of a run, so that a stopped one goes on
+
+
+def kept(path: Path, make: Callable[[], dict]) -> dict:
+    """Arrays that an earlier run wrote, or else made now, and written."""
+    if not path.is_file():
+        part = path.with_suffix(".part.npz")
+        np.savez(part, **make())
+        part.replace(path)
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+def trained(path: Path, pool: dict, rows: np.ndarray, epochs: int, seed: int) -> Network:
+    """The network that an earlier run trained, or else trained now, and written."""
+    if not path.is_file():
+        print(path.stem, flush=True)
+        torch.save(train(pool, rows, epochs, seed).state_dict(), path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+    net = Network()
+    net.load_state_dict(torch.load(path, weights_only=True))
+    return net.eval()
+
+
+def check_work(work: Path, settings: dict[str, Any]) -> str | None:
+    """Note what a work folder is for; say what is wrong where it was for something else."""
+    work.mkdir(parents=True, exist_ok=True)
+    note, text = work / "settings.json", json.dumps(settings)
+    if note.is_file() and note.read_text(encoding="utf-8") != text:
+        return f"{work} holds a run with other settings or data: name another folder with --work"
+    note.write_text(text, encoding="utf-8")
+    return None
+
+
+# Export
+
+
+class Exported(nn.Module):
+    """What is exported: the probability of laughter; the teacher's head is left out."""
+
+    def __init__(self, network: Network, shift: float) -> None:
+        super().__init__()
+        self.network, self.shift = network, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map log-mel patches (N, 96, 64) to probabilities (N,)."""
+        logit = self.network.laughter(self.network.features(x))[:, 0]
+        return (logit + self.shift).sigmoid()
+
+
+def export(
+    net: Network, shift: float, probe: np.ndarray
+) -> tuple[onnx.ModelProto, Callable[[np.ndarray], np.ndarray]]:
+    """Turn the network into ONNX, and a function that runs it on one core.
+
+    It raises where the probabilities of the patches `probe` differ from torch's by more than 1e-4.
+    """
+    model, x = Exported(net, shift).eval(), torch.from_numpy(probe)
+    ends = {"input_names": ["input"], "output_names": ["output"], "dynamic_shapes": [{0: "batch"}]}
+    proto = torch.onnx.export(model, (x,), dynamo=True, opset_version=18, **ends).model_proto
+    for part in [proto, proto.graph, *proto.graph.node, *proto.graph.value_info]:
+        del part.metadata_props[:]  # torch notes its stack there, with the paths of the machine
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
+    with torch.no_grad():
+        difference = np.abs(session.run(None, {"input": probe})[0] - model(x).numpy()).max()
+    if difference > 1e-4:
+        raise RuntimeError(f"ONNX Runtime and torch differ by {difference:.1e}")
+    return proto, lambda patches: session.run(None, {"input": patches})[0]
+
+
+def describe(data_print: str, scores: dict[str, Any]) -> str:
+    """Write the description that the library reads in the model's metadata."""
+    description: dict[str, Any] = {
+        "kind": "laughter",
+        "version": 1,
+        "name": "builtin",
+        "mel": asdict(MEL),
+        "floor": FLOOR,
+        "frames": FRAMES,
+        "recipe": "recipes/laughter.py",
+        "data": {
+            "fingerprint": data_print,
+            "ESC-50": "CC BY-NC 3.0",
+            "RAVDESS": "CC BY-NC-SA 4.0",
+            "EMO-DB": "no licence stated; free for research",
+            "Korean emotional speech": "CC BY-NC-SA 4.0, research only",
+            "YAMNet (teacher)": "Apache-2.0",
+        },
+        "scores": scores,
+        "licence": "Apache-2.0 (the weights); the recordings were given for non-commercial use",
+    }
+    return json.dumps(description)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train on four folds of five in turn and measure; train on all; export."""
+    shared = Path(__file__).resolve().parents[2] / "shared"
+    data = Path(os.environ.get("REELPULSE_TEST_DATA") or shared / "data")
+    models = Path(os.environ.get("REELPULSE_MODELS") or shared / "models")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    add, work, output = parser.add_argument, Path("runs/laughter"), Path("laughter.onnx")
+    yamnet = models / "yamnet_spectra_in_coral.tflite"
+    add("--data", type=Path, default=data, help="folder of recordings (%(default)s)")
+    add("--teacher", type=Path, default=yamnet, help="YAMNet (%(default)s)")
+    add("--work", type=Path, default=work, help="kept to go on from (%(default)s)")
+    add("-o", "--output", type=Path, default=output, help="model to write (%(default)s)")
+    add("--epochs", type=int, default=EPOCHS, help="of each training (%(default)s)")
+    add("--limit", type=int, default=POOL, help="how many mixtures to make (%(default)s)")
+    add("--seed", type=int, default=0, help="of every random draw (%(default)s)")
+    options = parser.parse_args(arguments)
+    for option, path in (("data", options.data / "esc50"), ("teacher", options.teacher)):
+        if not path.exists():
+            parser.error(f"{path} not found: name it with --{option}")
+    work, seed, epochs = options.work, options.seed, options.epochs
+    sounds = load_sounds(options.data)
+    data_print = fingerprint(options.data)
+    settings = {"mixtures": options.limit, "epochs": epochs, "seed": seed}
+    if problem := check_work(work, {**settings, "recordings": data_print}):
+        parser.error(problem)
+    teacher = Teacher(options.teacher)
+    pool = kept(work / "pool.npz", lambda: make_pool(sounds, teacher, options.limit, seed))
+    nets = {
+        fold: trained(
+            work / f"fold{fold}.pt", pool, np.flatnonzero(pool["folds"] != fold), epochs, seed
+        )
+        for fold in range(1, FOLDS + 1)
+    }
+    net = trained(work / "final.pt", pool, np.arange(len(pool["folds"])), epochs, seed)
+    streams = make_streams(sounds, seed)
+    taught = kept(
+        work / "yamnet.npz", lambda: listen(sounds, streams, lambda _, x: teacher.laughter(x))
+    )
+    heard = listen(sounds, streams, lambda fold, x: logits(nets[fold], x))
+    shift = fit_shift(sounds, heard["clips"])
+    scores = {
+        "split": "five folds of ESC-50, speakers apart; scored out of fold",
+        "shift": round(shift, 4),
+        "laughter_in_streams": round(float(np.mean([stream.truth for stream in streams])), 4),
+        **evaluate(sounds, streams, heard, -shift, seed),
+        "yamnet": evaluate(sounds, streams, taught, YAMNET_HALF, seed),
+    }
+    print(json.dumps(scores, indent=1))
+    probe = patches_of(streams[0].samples)
+    proto, model = export(net, shift, probe)
+    timer = timeit.Timer(lambda: model(patches_of(streams[0].samples)), timer=time.process_time)
+    seconds = min(timer.repeat(10, number=1)) / SECONDS
+    print(f"{seconds * 1000:.2f} ms of one core a second of sound")
+    onnx.helper.set_model_props(proto, {"reelpulse": describe(data_print, scores)})
+    onnx.save(proto, options.output.with_suffix(".part"))
+    options.output.with_suffix(".part").replace(options.output)
+
+
+if __name__ == "__main__":
+    main()

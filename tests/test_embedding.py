@@ -155,7 +155,7 @@ def test_features_of_finished_segments_stay_on_disk(tmp_path: Path) -> None:
     [
         (("face", "loudness"), ["face", "loudness"]),
         (("loudness",), ["loudness"]),
-        (("embedding",), ["face", "loudness"]),
+        (("embedding",), ["face", "loudness", "laughter"]),
         (("embedding", "face"), ["face"]),
     ],
 )
@@ -164,5 +164,5 @@ def test_which_streams_run(asked: tuple[str, ...], names: list[str]) -> None:
 
 
 def test_an_unknown_stream_is_named() -> None:
-    with pytest.raises(SettingsError, match="'smell': use face, loudness, embedding"):
+    with pytest.raises(SettingsError, match="'smell': use face, loudness, laughter, embedding"):
         stream_names(AnalyzeSettings(stream=("smell",)))

@@ -42,7 +42,7 @@ def test_every_entry_is_whole(name: str) -> None:
     assert Path(weights.file).name == weights.file
     if weights.url is not None:
         assert weights.url.startswith("https://")
-        assert weights.url.endswith(".onnx")
+        assert weights.url.endswith((".onnx", ".tflite"))
         assert len(weights.sha256 or "") == 64 or len(weights.git_blob or "") == 40
 
 

@@ -39,6 +39,7 @@ OTHER: dict[str, Any] = {
     "detector": "dlib",
     "identity": "none",
     "emotion": "builtin",
+    "laughter": "builtin",
     "detect_size": 320,
     "person": ("a.jpg", "나.jpg"),
     "region": "0,0,1,1",

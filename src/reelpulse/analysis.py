@@ -228,6 +228,16 @@ class _Job:
                 streams.append(stream)
             if stored:
                 log.info("%s: %s had other settings; measured anew", self.target.name, name)
+        others = before is not None and sorted(
+            {*before.blocks, *(["face"] if before.faces is not None else [])}
+            - set(stream_names(self.settings))
+        )
+        if others:
+            log.info(
+                "%s: keeps %s, measured before, and they count too; for less, give another -o",
+                self.target.name,
+                " and ".join(others),
+            )
         if streams and not any(self._can_measure(stream) for stream in streams):
             wanted = ", ".join(stream_names(self.settings))
             lacks = "sound" if self.facts.video else "video stream"

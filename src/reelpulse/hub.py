@@ -93,6 +93,16 @@ WEIGHTS: dict[str, Weights] = {weights.name: weights for weights in (
         "builtin", "emotion", "face_emotion.onnx", None, None, None, None,
         "Apache-2.0", "small emotion network that comes with the package", non_commercial=True,
     ),
+    Weights(
+        "yamnet", "laughter", "yamnet_spectra_in_coral.tflite",
+        f"{GITHUB}/google-coral/coralmicro/main/models/yamnet_spectra_in.tflite",
+        4_047_424, "0a266465c46718f3fcc4137366be82882a8c93bfcc4f0278581a11d11dddcdf9", None,
+        "Apache-2.0", "YAMNet: 521 sounds, laughter among them; wants the extra `laughter`",
+    ),
+    Weights(
+        "builtin_laughter", "laughter", "laughter.onnx", None, None, None, None,
+        "Apache-2.0", "small laughter detector that comes with the package", non_commercial=True,
+    ),
 )}
 # fmt: on
 

@@ -49,8 +49,8 @@ class AnalyzeSettings:
         None, "Measure only this part: START-END, as seconds or [h:]m:s.", metavar="START-END"
     )
     stream: tuple[str, ...] = setting(
-        ("face", "loudness"),
-        "A measurement to make besides faces and loudness (embedding), or these alone"
+        ("face", "loudness", "laughter"),
+        "A measurement to make besides these (embedding), or one of these alone"
         " (--stream loudness); give it again for more.",
     )
     detector: str = setting("auto", "Face detector: auto, yunet, dlib or mtcnn.")
@@ -60,6 +60,7 @@ class AnalyzeSettings:
     emotion: str = setting(
         "auto", "Face emotion: auto, enet_b0_8_va_mtl, builtin, or an ONNX file of that shape."
     )
+    laughter: str = setting("auto", "Laughter: auto, yamnet, builtin, or an ONNX file.")
     detect_size: int = setting(640, "Longer side, in pixels, of the picture searched for faces.")
     person: tuple[str, ...] = setting(
         (), "Photo of the person to follow; give it again for more photos.", metavar="PHOTO"
@@ -81,7 +82,7 @@ class MomentSettings:
     """How moments are taken from a score a tick."""
 
     top: int = setting(10, "At most this many moments.")
-    min_score: float = setting(0.15, "Leave out moments whose peak scores less (0 to 1).")
+    min_score: float = setting(0.1, "Leave out moments whose peak scores less (0 to 1).")
     shortest: float = setting(5.0, "Shortest scored span, in seconds.")
     longest: float = setting(7.0, "Longest scored span, in seconds.")
     pre_roll: float = setting(
@@ -90,8 +91,8 @@ class MomentSettings:
     post_roll: float = setting(1.0, "Seconds of the clip after the scored span.")
     weight: tuple[str, ...] = setting(
         (),
-        "Change a part of tension: loudness, arousal, valence, expression or together; again for"
-        " more.",
+        "Change a part of tension: loudness, laughter, arousal, valence, expression or together;"
+        " again for more.",
         metavar="PART=NUMBER",
     )
 
@@ -117,7 +118,14 @@ class ReportSettings:
 
 Settings = AnalyzeSettings | MomentSettings | ReportSettings
 
-WEIGHTS = {"loudness": 0.2, "arousal": 0.1, "valence": 0.15, "expression": 0.15, "together": 0.4}
+WEIGHTS = {
+    "loudness": 0.15,
+    "laughter": 0.15,
+    "arousal": 0.06,
+    "valence": 0.12,
+    "expression": 0.12,
+    "together": 0.4,
+}
 """Share of each part of tension in a score of 1; ``together`` is sound and face at once."""
 
 

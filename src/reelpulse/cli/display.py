@@ -31,6 +31,9 @@ def note(text: str) -> None:
     error_console().print(printable(text), soft_wrap=True)
 
 
+_ONE_LINE = 1000
+
+
 def printable(text: str) -> str:
     """Show line breaks and other control characters as escapes: a file's name may have them."""
     return "".join(
@@ -112,7 +115,9 @@ def print_result(result: Result) -> None:
     for label, text in _facts(summary):
         console.print(f"  {label:<10}", Text(text), soft_wrap=True)
     if not result.moments:
-        console.print("  no moments: nothing moves far enough from the usual (try --min-score 0.1)")
+        console.print(
+            "  no moments: nothing moves far enough from the usual (try --min-score 0.05)"
+        )
     else:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for column in ("  #", "from", "to", "peak", "score", "why"):
@@ -126,7 +131,8 @@ def print_result(result: Result) -> None:
                 f"{moment.score:.2f}",
                 Text(", ".join(str(reason) for reason in moment.reasons)),
             )
-        console.print(table)
+        # Into a file or a pipe, a moment is a line.
+        console.print(table, width=None if console.is_terminal else _ONE_LINE)
     console.print(
         Text("  " + "  ".join(printable(str(path)) for path in result.files)), soft_wrap=True
     )

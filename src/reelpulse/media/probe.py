@@ -194,7 +194,8 @@ def probe(path: str | Path) -> VideoFacts:
         if container.format.name.endswith("_pipe") or container.format.name == "image2":
             raise MediaError(at(path, "is a picture; a photo of the person goes after --person"))
         film = video_stream(container)
-        sounds = [_track_name(stream) for stream in sound_streams(container)]
+        tracks = enumerate(sound_streams(container))
+        sounds = [_track_name(stream, number) for number, stream in tracks]
         if film is None and not sounds:
             raise MediaError(at(path, "has neither a video nor a sound stream"))
         width = height = rotation = 0
@@ -222,9 +223,10 @@ def probe(path: str | Path) -> VideoFacts:
         )
 
 
-def _track_name(stream: Any) -> str:
+def _track_name(stream: Any, number: int) -> str:
+    """Name a sound track; the number is that of ``--audio-track``."""
     parts = [stream.metadata.get("title", ""), stream.metadata.get("language", "")]
-    return " ".join(part for part in parts if part and part != "und") or f"track {stream.index}"
+    return " ".join(part for part in parts if part and part != "und") or f"track {number}"
 
 
 def _duration(path: Path, container: Any) -> float:

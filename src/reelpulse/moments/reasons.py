@@ -9,7 +9,10 @@ from reelpulse.timeline import EMOTIONS, Reason, Timeline
 
 _AROUND_SECONDS = 1.0
 _BEFORE_SECONDS = 4.0
-_LEAST_SHARE = 0.08
+_HAPPY = 0.5
+"""Share of happiness from which a face is said to laugh."""
+
+_LEAST_SHARE = 0.05
 """A part that gives less of the score than this is not named."""
 
 
@@ -38,7 +41,9 @@ def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> 
         if share < _LEAST_SHARE:
             continue
         facts: dict[str, float | str] = {}
-        if part == "expression":
+        if part == "laughter":
+            facts = _laughter(timeline, around)
+        elif part == "expression":
             before, after = _turn(timeline, around, start, shares)
             facts = {"before": before, "after": after}
         elif part != "together":
@@ -53,9 +58,28 @@ def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> 
     return tuple(sorted(found, key=lambda reason: -reason.share))
 
 
+def _laughter(timeline: Timeline, around: np.ndarray) -> dict[str, float | str]:
+    """How sure the laughter is, and whether the face that is followed laughed along.
+
+    A game, an audience or friends on a call laugh too.
+    """
+    facts: dict[str, float | str] = {
+        "probability": round(float(np.nanmax(timeline.column("laughter")[around])), 2)
+    }
+    happy = timeline.column("happiness")[around]
+    if np.isfinite(happy).any():
+        facts["along"] = "yes" if float(np.nanmax(happy)) >= _HAPPY else "no"
+    return facts
+
+
 def _text(part: str, facts: dict[str, float | str]) -> str:
     if part == "together":
         return "face and sound at once"
+    if part == "laughter":
+        along = facts.get("along")
+        if along is None:
+            return "laughter"
+        return f"laughter, the face {'laughs along' if along == 'yes' else 'does not laugh'}"
     if "ratio" in facts:
         ratio = float(facts["ratio"])
         return f"{part} ×{ratio:.0f}" if ratio >= 3 else f"{part} ×{ratio:.1f}"

@@ -1,14 +1,15 @@
 """Tension: how far a person moves from their own running normal. No training.
 
-The formula, and the measurements its parts were chosen by, stand in docs/tension.md. In short: each
-of four signals (loudness as it is felt, arousal, valence, expression) is compared with its running
-median and spread; what lies beyond the usual gives a tension r in [0, 1) a signal; the score adds
-sound, face and both at once:
+The formula, and the measurements its parts were chosen by, stand in docs/tension.md. In short: five
+signals (loudness as it is felt, laughter, arousal, valence, expression) are compared with their
+running median and spread; what lies beyond the usual gives a tension r in [0, 1) a signal; the
+score adds sound, face and both at once:
 
-    score = 0.2 L + 0.4 F + 0.4 √(L F),   F = (arousal + 1.5 valence + 1.5 expression) / 4
+    score = 0.3 S + 0.3 F + 0.4 √(S F)
+    S = (loudness + laughter) / 2,   F = (arousal + 2 valence + 2 expression) / 5
 
-with L, F the tensions of sound and face, smoothed over about a second. Rises of loudness and
-arousal count, falls do not; valence counts in both directions; expression, unless it only turns
+with S, F the tensions of sound and face, smoothed over about a second. Rises of loudness, laughter
+and arousal count, falls do not; valence counts in both directions; expression, unless it only turns
 neutral.
 """
 
@@ -24,10 +25,11 @@ from reelpulse.moments.normal import coverage, running_normal
 from reelpulse.settings import WEIGHTS
 from reelpulse.timeline import EMOTIONS, Timeline
 
-_SIGNALS = ("loudness", "arousal", "valence", "expression")
-_FACE = slice(1, 4)
+_SIGNALS = ("loudness", "laughter", "arousal", "valence", "expression")
+_SOUND, _FACE = slice(0, 2), slice(2, 5)
+_VALENCE = _SIGNALS.index("valence")
 
-FLOORS = {"loudness": 0.02, "arousal": 0.1, "valence": 0.15, "expression": 0.1}
+FLOORS = {"loudness": 0.02, "laughter": 0.1, "arousal": 0.1, "valence": 0.15, "expression": 0.1}
 """Smallest spread taken for usual, in each signal's units. Below these lies the noise of measuring,
 which a calm person must not be judged by."""
 
@@ -117,13 +119,15 @@ def tension_parts(timeline: Timeline, weights: Mapping[str, float] = WEIGHTS) ->
 def _signals(
     times: npt.NDArray[np.float64], timeline: Timeline, inside: slice
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """The four signals (T, 4), and which of their values tell what is usual."""
-    loudness, arousal, valence = _stacked(timeline, ("loudness", "arousal", "valence"))[inside].T
+    """The five signals (T, 5), and which of their values tell what is usual."""
+    plain = _stacked(timeline, ("loudness", "laughter", "arousal", "valence"))[inside]
     emotions = _stacked(timeline, EMOTIONS)[inside]
     expression = _away(emotions, running_normal(times, emotions).median)
-    signals = np.stack([loudness**_FELT, arousal, valence, expression], axis=1)
+    signals = np.concatenate([plain, expression[:, None]], axis=1)
+    signals[:, 0] **= _FELT
     tells = np.isfinite(signals)
-    tells[:, 0] &= loudness > SILENCE
+    # Silence says nothing about what is usual, of loudness or of laughter.
+    tells[:, _SOUND] &= plain[:, :1] > SILENCE
     return signals, tells
 
 
@@ -153,7 +157,7 @@ def _raised(
     floors[:, 0] = np.fmax(floors[:, 0], _LOUDNESS_FLOOR_SHARE * median[:, 0])
     with np.errstate(invalid="ignore"):
         z = (signals - median) / np.fmax(spread, floors)
-        z[:, 2] = np.abs(z[:, 2])
+        z[:, _VALENCE] = np.abs(z[:, _VALENCE])
         beyond = np.square(np.clip(z - 1, 0, None))
     return np.asarray(np.nan_to_num(beyond / (beyond + _HALF_AT**2)))
 
@@ -163,10 +167,16 @@ def _parts(
     measured: npt.NDArray[np.float64],
     weights: npt.NDArray[np.float64],
 ) -> npt.NDArray[np.float64]:
-    """Each part's contribution (T, 5), weighted by how much sound and face there is to judge by."""
-    face = raised[:, _FACE] @ weights[_FACE] / max(weights[_FACE].sum(), 1e-9)
-    together = np.sqrt(raised[:, 0] * face)
-    there = np.concatenate([measured, measured.min(axis=1, keepdims=True)], axis=1) * weights
+    """Each part's contribution (T, 6), weighted by how much sound and face there is to judge by."""
+    there = measured * weights[:-1]
+    means = [
+        (raised[:, part] * there[:, part]).sum(axis=1)
+        / np.maximum(there[:, part].sum(axis=1), 1e-9)
+        for part in (_SOUND, _FACE)
+    ]
+    together = np.sqrt(means[0] * means[1])
+    both = np.minimum(measured[:, _SOUND].max(axis=1), measured[:, _FACE].max(axis=1))
+    there = np.concatenate([there, both[:, None] * weights[-1]], axis=1)
     total = np.maximum(there.sum(axis=1, keepdims=True), 1e-9)
     return np.asarray(np.concatenate([raised, together[:, None]], axis=1) * there / total)
 

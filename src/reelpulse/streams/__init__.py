@@ -11,11 +11,13 @@ from reelpulse.errors import SettingsError
 from reelpulse.settings import AnalyzeSettings
 from reelpulse.streams.base import Stream
 from reelpulse.streams.face import FaceStream
+from reelpulse.streams.laughter import LaughterStream, load_laughter
 from reelpulse.streams.loudness import LoudnessStream
 
 STREAMS: dict[str, Callable[[AnalyzeSettings], Stream]] = {
     "face": FaceStream.from_settings,
     "loudness": LoudnessStream.from_settings,
+    "laughter": LaughterStream.from_settings,
 }
 
 PART_OF = {"embedding": "face"}
@@ -23,7 +25,7 @@ PART_OF = {"embedding": "face"}
 
 
 def stream_names(settings: AnalyzeSettings) -> list[str]:
-    """Which streams to run: those named; faces and loudness too, unless one of them is named.
+    """Which streams to run: those named; the default ones too, unless one of them is named.
 
     Raises
     ------
@@ -34,8 +36,18 @@ def stream_names(settings: AnalyzeSettings) -> list[str]:
         if name not in STREAMS and name not in PART_OF:
             known = ", ".join([*STREAMS, *PART_OF])
             raise SettingsError(f"no stream is named {name!r}: use {known}")
-    always = () if {"face", "loudness"} & set(settings.stream) else ("face", "loudness")
+    default = AnalyzeSettings().stream
+    always = () if set(default) & set(settings.stream) else default
     return list(dict.fromkeys(PART_OF.get(name, name) for name in (*always, *settings.stream)))
 
 
-__all__ = ["PART_OF", "STREAMS", "FaceStream", "LoudnessStream", "Stream", "stream_names"]
+__all__ = [
+    "PART_OF",
+    "STREAMS",
+    "FaceStream",
+    "LaughterStream",
+    "LoudnessStream",
+    "Stream",
+    "load_laughter",
+    "stream_names",
+]

@@ -94,7 +94,7 @@
 
   const touch = matchMedia("(pointer: coarse)").matches;
   const PRINTED = { timeline: 640, matrix: 290, emotions: 150 };
-  const config = { displayModeBar: false, doubleClick: false, showAxisDragHandles: false };
+  const config = { displayModeBar: false, doubleClick: false, showAxisDragHandles: false, showTips: false };
   const sized = (layout, id) => ({
     height: $(id).clientHeight,
     ...layout,
@@ -217,7 +217,11 @@
   const cards = [...document.querySelectorAll("[data-moment]")];
   for (const card of cards) {
     const index = Number(card.dataset.moment);
-    card.addEventListener("click", () => seek(moments[index][0], { play: true, moment: index }));
+    card.addEventListener("click", () => {
+      seek(moments[index][0], { play: true, moment: index });
+      // So that the space bar pauses what plays.
+      if (player && !player.hidden) player.focus({ preventScroll: true });
+    });
   }
   for (const button of document.querySelectorAll("[data-time]")) {
     button.addEventListener("click", () => seek(Number(button.dataset.time), { play: true }));
@@ -325,7 +329,7 @@
     if (time === null) return;
     const mark = markAt(time);
     seek(mark ? mark.time : time);
-    if (event.pointerType === "mouse") show(time); // Plotly's cover had hidden it.
+    show(time); // Plotly's cover had hidden it, and a finger does not hover.
   });
 
   // Light and dark, size, paper

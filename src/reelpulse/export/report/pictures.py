@@ -92,6 +92,8 @@ def find_source(video: dict[str, Any], page: Path) -> Source:
     path = Path(str(video.get("path") or ""))
     try:
         if not video.get("path") or not path.is_file():
+            if video.get("path"):
+                log.warning("%s: is not there any more; the report is without pictures", path)
             return Source(None)
         if video.get("fingerprint") and fingerprint(path) != video["fingerprint"]:
             log.warning("%s: is another file than the one measured; the report leaves it out", path)

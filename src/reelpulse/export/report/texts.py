@@ -47,6 +47,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "loudness": "Loudness",
         "expression": "Expression",
         "together": "Face and sound at once",
+        "laughter": "Laughter",
+        "laughter_along": "Laughter, the face laughs along",
+        "laughter_alone": "Laughter, the face does not laugh",
         "face": "Face",
         "leading": "Leading emotion",
         "key_moments": "Moment",
@@ -56,7 +59,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "score": "Score",
         "clip": "Clip {start} – {end}",
         "play_moment": "Play moment {rank}, {start} to {end}",
-        "no_moments": "Nothing moves far enough from the usual to be a moment.",
+        "no_moments": "Nothing moves far enough from the usual to be a moment. "
+        "`reelpulse detect --min-score 0.05` asks for less.",
         "emotions": "Emotions",
         "emotions_label": "Share of the time that each emotion leads",
         "emotions_all": "A face was measured all the time.",
@@ -132,6 +136,9 @@ TEXTS: dict[str, dict[str, str]] = {
         "loudness": "음량",
         "expression": "표정",
         "together": "얼굴과 소리가 함께",
+        "laughter": "웃음소리",
+        "laughter_along": "웃음소리, 얼굴도 함께 웃음",
+        "laughter_alone": "웃음소리, 얼굴은 웃지 않음",
         "face": "얼굴",
         "leading": "주된 감정",
         "key_moments": "순간",
@@ -141,7 +148,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "score": "점수",
         "clip": "클립 {start} – {end}",
         "play_moment": "{rank}번 순간 재생, {start}부터 {end}까지",
-        "no_moments": "평소와 뚜렷하게 다른 순간이 없습니다.",
+        "no_moments": "평소와 뚜렷하게 다른 순간이 없습니다. "
+        "`reelpulse detect --min-score 0.05`로 기준을 낮출 수 있습니다.",
         "emotions": "감정 비율",
         "emotions_label": "감정별로 가장 강했던 시간의 비율",
         "emotions_all": "처음부터 끝까지 얼굴이 측정되었습니다.",
@@ -201,6 +209,10 @@ def reason_text(reason: Reason, lang: str) -> str:
     name = texts.get(reason.part, reason.part)
     match facts:
         case _ if reason.part == "together":
+            return name
+        case {"along": str() as along}:
+            return texts["laughter_along" if along == "yes" else "laughter_alone"]
+        case _ if reason.part == "laughter":
             return name
         case {"ratio": int() | float() as ratio}:
             return f"{name} ×{ratio:.0f}" if ratio >= 3 else f"{name} ×{ratio:.1f}"
