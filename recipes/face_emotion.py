@@ -5,7 +5,8 @@ Small on purpose: two CPU cores train it in under half an hour, on the taggers' 
     python recipes/face_emotion.py -o src/reelpulse/assets/face_emotion.onnx
 
 The data: ``train.zip`` and ``valid.zip`` (48x48 grey PNG files) and ``votes.csv`` (``split``,
-``name``, a column of votes for each of eight emotions, ``unknown`` and ``not_a_face``).
+``name``, a column of votes for each of eight emotions, ``unknown`` and ``not_a_face``). Where
+video clips (``--clips``) and YuNet are at hand, it also draws crops of both side by side.
 """
 
 from __future__ import annotations
@@ -27,22 +28,24 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from scipy.special import softmax
+from face_emotion_crops import SIZE, TEMPLATE, clips_of, compare, points_of, some
+from face_emotion_scores import (
+    CLASSES,
+    by_group,
+    crossfitted_error,
+    fit_temperature,
+    majority,
+    score,
+)
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-SIZE = 48
-CLASSES = ["anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise"]
 # Pleasure and arousal of the words, Russell & Mehrabian (1977). They list no contempt: the midpoint
 # of anger and disgust stands in for it.
 VALENCE = [-0.51, -0.555, -0.60, -0.64, 0.81, 0.0, -0.63, 0.40]
 AROUSAL = [0.59, 0.47, 0.35, 0.60, 0.51, 0.0, -0.27, 0.67]
-# Median place of right eye (left in the image), left eye, nose tip, right and left mouth corner; 0
-# and 1 are the crop's outer edges, y points down. --measure-template measured it: YuNet on 2,000
-# random training faces, upscaled 4x, with a grey border of half a width; 1,953 were found.
-TEMPLATE = [[0.306, 0.381], [0.68, 0.378], [0.489, 0.589], [0.344, 0.75], [0.656, 0.747]]
 BF16 = torch.cpu._is_avx512_bf16_supported()  # twice as fast where the processor has it
 EPOCHS, BATCH, RATE, DECAY, DROPOUT, EMA = 32, 128, 0.1, 5e-4, 0.2, 0.998
 
@@ -187,7 +190,7 @@ class Exported(nn.Module):
 def train(faces: np.ndarray, votes: np.ndarray, epochs: int, seed: int, kept: Path) -> nn.Module:
     """Fit the network by SGD with one cycle of the rate; return the moving average of its weights.
 
-    Nothing is chosen by looking at the validation split: the last epoch is the result. Goes on
+    Nothing here is chosen by looking at the validation split: the last epoch is the result. Goes on
     from the checkpoint `kept` where there is one, and renews it after each epoch.
     """
     keep, labels = soft_labels(votes)
@@ -228,6 +231,29 @@ def train(faces: np.ndarray, votes: np.ndarray, epochs: int, seed: int, kept: Pa
     return average.module.eval()
 
 
+def outputs_of(net: nn.Module, pixels: np.ndarray) -> np.ndarray:
+    """Run what will be exported on faces (N, 1, 48, 48); outputs (N, 10)."""
+    model = Exported(net).eval()
+    with torch.no_grad():
+        parts = torch.from_numpy(pixels).split(64)
+        return torch.cat([model(part) for part in parts]).numpy()
+
+
+def calibrate(head: nn.Linear, logits: np.ndarray, votes: np.ndarray) -> dict[str, float]:
+    """Divide the head by the one temperature that fits its logits (N, 8) to votes (N, 10) best.
+
+    Taught by the spread of the votes, the network is too modest of faces whose majority is clear.
+    No order of classes changes by it. Returns what the scores say of it.
+    """
+    clear, truth = majority(votes)
+    temperature = fit_temperature(logits[clear], truth)
+    with torch.no_grad():
+        head.weight /= temperature
+        head.bias /= temperature
+    error = crossfitted_error(logits[clear], truth)
+    return {"temperature": round(temperature, 4), "ece_crossfitted": round(error, 4)}
+
+
 def export(net: nn.Module, probe: np.ndarray) -> tuple[onnx.ModelProto, Callable[..., Any]]:
     """Turn the network into ONNX, and a function that runs it on one core.
 
@@ -249,25 +275,6 @@ def export(net: nn.Module, probe: np.ndarray) -> tuple[onnx.ModelProto, Callable
     return proto, lambda x: session.run(None, {"input": x})[0]
 
 
-def score(outputs: np.ndarray, votes: np.ndarray) -> dict[str, Any]:
-    """Measure where one emotion has more than half of all votes; ``ece``: top 1, 15 equal bins."""
-    truth = votes.argmax(1)
-    clear = (votes.max(1) * 2 > votes.sum(1, dtype=int)) & (truth < 8)
-    truth, probabilities = truth[clear], softmax(outputs[clear, :8], axis=1)
-    right, confidence = probabilities.argmax(1) == truth, probabilities.max(1)
-    bins = np.minimum((confidence * 15).astype(int), 14)
-    gaps = [abs((right[bins == b] - confidence[bins == b]).sum()) for b in range(15)]
-    recall = {c: right[truth == k].mean() for k, c in enumerate(CLASSES) if (truth == k).any()}
-    return {
-        "split": "FER+ validation, majority vote",
-        "accuracy": round(float(right.mean()), 4),
-        "macro_recall": round(float(np.mean(list(recall.values()))), 4),
-        "ece": round(float(sum(gaps) / len(truth)), 4),
-        "recall": {name: round(float(value), 4) for name, value in recall.items()},
-        "faces": {name: int((truth == CLASSES.index(name)).sum()) for name in recall},
-    }
-
-
 def describe(votes_print: str, scores: dict[str, Any]) -> str:
     """Write the description that the library reads in the model's metadata."""
     licence = "labels MIT (Microsoft FER+); images of FER2013, no licence stated"
@@ -287,26 +294,11 @@ def describe(votes_print: str, scores: dict[str, Any]) -> str:
     return json.dumps(description)
 
 
-def measure_template(faces: np.ndarray, detector: Path, count: int = 2000) -> np.ndarray:
-    """Median place of YuNet's five points on random faces, shape (5, 2); see `TEMPLATE`."""
-    wide, border = SIZE * 4, SIZE * 2
-    yunet = cv2.FaceDetectorYN.create(str(detector), "", (wide + 2 * border,) * 2, 0.7)
-    chosen, points = np.random.default_rng(0).permutation(len(faces))[:count], []
-    for face in faces[chosen]:
-        large = cv2.resize(face, (wide, wide), interpolation=cv2.INTER_CUBIC)
-        framed = cv2.copyMakeBorder(large, *[border] * 4, cv2.BORDER_CONSTANT, value=127)
-        found = yunet.detect(cv2.cvtColor(framed, cv2.COLOR_GRAY2BGR))[1]
-        if found is not None:
-            largest = found[(found[:, 2] * found[:, 3]).argmax()]
-            points.append((largest[4:14].reshape(5, 2) - border) / wide)
-    print(f"found {len(points)} of {len(chosen)}")
-    return np.median(points, axis=0)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Train, export, measure what was exported."""
-    shared = Path(__file__).resolve().parents[2] / "shared" / "data"
-    data = Path(os.environ.get("REELPULSE_TEST_DATA") or shared) / "ferplus"
+    """Train, calibrate, export, measure what was exported."""
+    shared = Path(__file__).resolve().parents[2] / "shared"
+    models = Path(os.environ.get("REELPULSE_MODELS") or shared / "models")
+    data = Path(os.environ.get("REELPULSE_TEST_DATA") or shared / "data") / "ferplus"
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     add, work, output = parser.add_argument, Path("runs/face_emotion"), Path("face_emotion.onnx")
     add("--data", type=Path, default=data, help="FER+ folder (%(default)s)")
@@ -315,7 +307,11 @@ def main(arguments: list[str] | None = None) -> None:
     add("--epochs", type=int, default=EPOCHS, help="passes over the data (%(default)s)")
     add("--limit", type=int, help="use so many faces of each split, for a trial")
     add("--seed", type=int, default=0, help="of every random draw (%(default)s)")
-    add("--measure-template", type=Path, metavar="YUNET", help="only measure TEMPLATE again")
+    yunet = models / "face_detection_yunet_2023mar.onnx"
+    add("--yunet", type=Path, default=yunet, help="face detector that finds points (%(default)s)")
+    add("--clips", type=Path, help="video clips to cut faces out of (default: faces beside --data)")
+    add("--crops", type=Path, metavar="PNG", help="only draw crops of training and clips together")
+    add("--measure-template", action="store_true", help="only measure TEMPLATE again")
     options = parser.parse_args(arguments)
     table, end = options.data / "votes.csv", options.limit
     if not table.is_file():
@@ -324,26 +320,44 @@ def main(arguments: list[str] | None = None) -> None:
     work = options.work / votes_print[:12]
     work.mkdir(parents=True, exist_ok=True)
     faces, votes = load_split(options.data, "train", work)
+    clips = options.clips or options.data.parent / "faces"
+    if (options.crops or options.measure_template) and not options.yunet.is_file():
+        parser.error(f"{options.yunet} not found: name YuNet's weights with --yunet")
+    if options.crops and not clips_of(clips):
+        parser.error(f"{clips} holds no clips: name a folder of some with --clips")
     if options.measure_template:
-        print(measure_template(faces, options.measure_template).round(3))
+        points = points_of(some(faces, 2000), options.yunet)
+        print(f"found {len(points)}", np.median(points, axis=0).round(3), sep="\n")
+        return
+    if options.crops:
+        print(compare(faces, clips, options.yunet, options.crops))
         return
     torch.set_num_threads(2)
     checkpoint = work / f"{options.epochs}-epochs-{end}-faces-seed-{options.seed}-bf16-{BF16}.pt"
     net = train(faces[:end], votes[:end], options.epochs, options.seed, checkpoint)
     held, held_votes = load_split(options.data, "valid", work)
     pixels, truth = held[:end, None].astype(np.float32) / 255, held_votes[:end]
+    uncalibrated = outputs_of(net, pixels)
+    calibration = calibrate(net.head, uncalibrated[:, : len(CLASSES)], truth)
     proto, model = export(net, pixels[:40])
     parts = [pixels[i : i + 64] for i in range(0, len(pixels), 64)]
-    scores = score(np.concatenate([model(part) for part in parts]), truth)
+    outputs = np.concatenate([model(part) for part in parts])
+    scores = score(outputs, truth) | calibration
     with torch.no_grad():
         single = score(np.concatenate([net(torch.from_numpy(part)) for part in parts]), truth)
-    print(json.dumps(scores), f"accuracy without the mirror image: {single['accuracy']}", sep="\n")
+    print(
+        json.dumps(scores), f"before calibration: ece {score(uncalibrated, truth)['ece']}", sep="\n"
+    )
+    print(f"accuracy without the mirror image: {single['accuracy']}")
+    print(by_group(outputs, truth, held[:end]))
     for n in (1, 32):
         seconds = np.median(timeit.repeat(lambda n=n: model(pixels[:n]), number=1, repeat=50))
         print(f"{seconds / n * 1000:.2f} ms a face on one core in batches of {n}")
     onnx.helper.set_model_props(proto, {"reelpulse": describe(votes_print, scores)})
     onnx.save(proto, options.output.with_suffix(".part"))
     options.output.with_suffix(".part").replace(options.output)
+    if clips_of(clips) and options.yunet.is_file():
+        print(compare(faces, clips, options.yunet, work / "crops.png"))
 
 
 if __name__ == "__main__":

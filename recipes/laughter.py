@@ -34,6 +34,7 @@ from laughter_pool import (
     LOW,
     MEL,
     STEP,
+    YAMNET_HALF,
     Teacher,
     fingerprint,
     load_sounds,
@@ -44,9 +45,7 @@ from laughter_scores import SECONDS, evaluate, fit_shift, listen, make_streams
 from torch import Tensor, nn
 from torch.nn import functional
 
-POOL, EPOCH, EPOCHS, BATCH, RATE_MOST = 40_000, 16_000, 14, 128, 3e-3
-YAMNET_HALF = 0.08
-"""What the library takes for a half in YAMNet's scores of laughter; see its laughter stream."""
+POOL, EPOCH, EPOCHS, BATCH, RATE_MOST = 40_000, 16_000, 10, 128, 3e-3
 
 
 # The network

@@ -183,10 +183,10 @@ def test_laughter_raises_tension() -> None:
 
 def test_the_reason_says_whether_the_face_laughed_along() -> None:
     along = find_moments(laughing(with_burst(calm(300), 200, 203), 200, 203))[0]
-    assert str(reason(along)) == "laughter, the face laughs along"
+    assert str(reason(along)) == "laughter (the face laughs along)"
     assert reason(along).facts == {"probability": 0.9, "along": "yes"}
     alone = find_moments(laughing(calm(300), 200, 203), min_score=0.05)[0]
-    assert str(reason(alone)) == "laughter, the face does not laugh"
+    assert str(reason(alone)) == "laughter (the face does not laugh)"
     assert alone.score < along.score / 2
     faceless = find_moments(hidden(laughing(calm(300), 200, 203), FACE_COLUMNS))[0]
     assert str(reason(faceless)) == "laughter"

@@ -109,7 +109,9 @@ def print_result(result: Result) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(emoji=False, markup=False, highlight=False)
+    # Into a file or a pipe, a moment is a line.
+    width = None if sys.stdout.isatty() else _ONE_LINE
+    console = Console(emoji=False, markup=False, highlight=False, width=width)
     summary = result.summary()
     console.print(Text(printable(result.video), style="bold"), soft_wrap=True)
     for label, text in _facts(summary):
@@ -131,8 +133,7 @@ def print_result(result: Result) -> None:
                 f"{moment.score:.2f}",
                 Text(", ".join(str(reason) for reason in moment.reasons)),
             )
-        # Into a file or a pipe, a moment is a line.
-        console.print(table, width=None if console.is_terminal else _ONE_LINE)
+        console.print(table)
     console.print(
         Text("  " + "  ".join(printable(str(path)) for path in result.files)), soft_wrap=True
     )

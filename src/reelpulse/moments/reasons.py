@@ -79,7 +79,7 @@ def _text(part: str, facts: dict[str, float | str]) -> str:
         along = facts.get("along")
         if along is None:
             return "laughter"
-        return f"laughter, the face {'laughs along' if along == 'yes' else 'does not laugh'}"
+        return f"laughter (the face {'laughs along' if along == 'yes' else 'does not laugh'})"
     if "ratio" in facts:
         ratio = float(facts["ratio"])
         return f"{part} ×{ratio:.0f}" if ratio >= 3 else f"{part} ×{ratio:.1f}"
