@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from reelpulse.resolve import Thresholds, people_as_tracks, person_rows, resolve
 from reelpulse.settings import AnalyzeSettings, as_dict, changed
 from reelpulse.streams import STREAMS, FaceStream, Stream, stream_names
 from reelpulse.streams.choice import load_face_models, load_measured_with, still_good
-from reelpulse.streams.face import MOST_FACES, Focus, Region
+from reelpulse.streams.face import MOST_FACES, Focus, Region, parse_region
 from reelpulse.timeline import (
     Observations,
     Timeline,
@@ -103,28 +102,6 @@ def analyze(
     with output_path(out, facts, sampling_of(settings, clock, facts)) as target:
         job = _Job(Path(video), facts, clock, settings, region, warnings, target)
         return job.run(progress, keep=True)
-
-
-def parse_region(text: str | None) -> Region | None:
-    """Read ``x,y,w,h``.
-
-    Raises
-    ------
-    SettingsError
-        When it is not four numbers of a part of a picture.
-    """
-    if text is None:
-        return None
-    try:
-        x, y, width, height = (float(part) for part in text.split(","))
-    except ValueError:
-        x = y = width = height = -1.0
-    finite = all(math.isfinite(value) for value in (x, y, width, height))
-    if not finite or min(x, y) < 0 or min(width, height) <= 0:
-        raise SettingsError(
-            f"{text!r} is not a region: write x,y,w,h in pixels (1400,700,500,380) or shares of 1"
-        )
-    return Region(x, y, width, height)
 
 
 def _clock(settings: AnalyzeSettings, facts: VideoFacts) -> Clock:

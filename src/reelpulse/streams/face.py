@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.errors import ModelError
+from reelpulse.errors import ModelError, SettingsError
 from reelpulse.faces.align import crop
 from reelpulse.faces.detectors import Detector, Face, Image
 from reelpulse.faces.emotion import EmotionModel
@@ -57,6 +58,28 @@ class Region:
         low = np.array([self.x, self.y]) * scale
         high = low + np.array([self.width, self.height]) * scale
         return np.asarray(((center >= low) & (center <= high)).all(axis=-1))
+
+
+def parse_region(text: str | None) -> Region | None:
+    """Read ``x,y,w,h``.
+
+    Raises
+    ------
+    SettingsError
+        When it is not four numbers of a part of a picture.
+    """
+    if text is None:
+        return None
+    try:
+        x, y, width, height = (float(part) for part in text.split(","))
+    except ValueError:
+        x = y = width = height = -1.0
+    finite = all(math.isfinite(value) for value in (x, y, width, height))
+    if not finite or min(x, y) < 0 or min(width, height) <= 0:
+        raise SettingsError(
+            f"{text!r} is not a region: write x,y,w,h in pixels (1400,700,500,380) or shares of 1"
+        )
+    return Region(x, y, width, height)
 
 
 @dataclass(frozen=True)
