@@ -58,7 +58,7 @@ def test_scores_are_probabilities_two_a_second(model: LaughterModel) -> None:
     assert model(np.full(20_000, np.nan, np.float32), 16_000).max() < 0.5
 
 
-@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("rate", [22_050, 44_100, 48_000])
 def test_the_rate_hardly_matters(rate: int) -> None:
     time = np.arange(rate * 3) / rate
     sound = (0.2 * np.sin(2 * np.pi * 700 * time) * (np.sin(2 * np.pi * 5 * time) > 0)).astype("f4")

@@ -157,8 +157,10 @@ def test_a_tiny_run_exports_a_model_that_keeps_the_contract(
     # The teacher hears what a laugh is here.
     assert scores["yamnet"]["auc"] > 0.9
     assert str(REPOSITORY).encode() not in (tmp_path / "tiny.onnx").read_bytes()
-    kept = ["final.pt", *(f"fold{k}.pt" for k in range(1, 6)), "pool.npz", "settings.json"]
-    assert sorted(p.name for p in (tmp_path / "work").iterdir()) == [*kept, "yamnet.npz"]
+    kept = {"final.pt", *(f"fold{k}.pt" for k in range(1, 6)), "pool.npz", "settings.json"}
+    # The networks without fold 1 and without fold 5 are what benchmarks/tension.py hears with.
+    kept |= {"fold1.onnx", "fold5.onnx", "yamnet.npz"}
+    assert {p.name for p in (tmp_path / "work").iterdir()} == kept
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def test_both_languages_say_the_same_things() -> None:
             Reason("expression", "stronger fear", 0.5, {"before": "fear", "after": "fear"}),
             "더 강해진 두려움",
         ),
-        (Reason("laughter", "a long laugh", 0.5), "a long laugh"),
+        (Reason("novelty", "a long laugh", 0.5), "a long laugh"),
     ],
 )
 def test_reasons_are_told_in_korean(reason: Reason, korean: str) -> None:
