@@ -10,21 +10,12 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from reelpulse.media.mel import MelSpec, mel
+from reelpulse.media.mel import mel
+from reelpulse.streams.laughter import FLOOR, FRAMES, LAUGHS, MEL, PATCH, YAMNET_HALF
 
-RATE = 16_000
-MEL = MelSpec(RATE, window=400, hop=160, fft=512, bands=64, low=125.0, high=7500.0)
-FLOOR = 1e-3
-FRAMES = 96
-PATCH = MEL.window + (FRAMES - 1) * MEL.hop
+RATE = MEL.rate
 STRIDE = 48
 """Frames from one patch to the next where a sound is listened through: 0.48 s."""
-
-LAUGHS = [13, 15, 16, 17, 18]
-"""AudioSet's laughter, giggle, snicker, belly laugh, chuckle, in YAMNet's order."""
-
-YAMNET_HALF = 0.08
-"""YAMNet's own scores of laughter are low; what it scores so is taken for 1/2."""
 
 ALIKE = (
     *("crying_baby", "coughing", "sneezing", "breathing", "snoring", "clapping", "siren"),

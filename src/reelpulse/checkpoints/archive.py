@@ -21,7 +21,7 @@ from reelpulse.errors import ModelError, at
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # PyTorch before 1.6
 MOST_PICKLE = 1 << 28  # the pickle of a large network is a megabyte; tensors lie beside it
 DEEPEST = 3  # files within files
-TODO = "download it again, or save it again"
+ADVICE = "download it again, or save it again"
 DAMAGE = (
     *(ValueError, OverflowError, MemoryError, EOFError, KeyError, struct.error),
     *(zipfile.BadZipFile, NotImplementedError),
@@ -80,7 +80,7 @@ def _mapped(path: Path) -> Any:
             raise ModelError(at(path, "is not a file: name the file of weights in it"))
         with open(path, "rb") as file:
             if not file.read(1):
-                raise ModelError(at(path, f"is empty: {TODO}"))
+                raise ModelError(at(path, f"is empty: {ADVICE}"))
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError as error:
         raise ModelError(at(path, f"cannot be read ({error.strerror or error})")) from error
@@ -88,7 +88,7 @@ def _mapped(path: Path) -> Any:
 
 def _not_read(data: Any, reason: str) -> str:
     if data[:4] == b"PK\3\4" or _is_pickle(data) or safetensors.is_safetensors(data):
-        return f"cannot be read as weights ({reason}): {TODO}"
+        return f"cannot be read as weights ({reason}): {ADVICE}"
     return "is no file of weights that is known here: .pt, .pth, .pkl, .safetensors or .onnx"
 
 

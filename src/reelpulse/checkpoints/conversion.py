@@ -217,7 +217,7 @@ def _fill(path: Path, network: Any, layout: Layout) -> None:
         values = {name: torch.from_numpy(tensor.array()) for name, tensor in tensors.items()}
     except (*archive.DAMAGE, TypeError, OSError) as error:
         raise ModelError(
-            at(path, f"cannot be read as weights ({error}): {archive.TODO}")
+            at(path, f"cannot be read as weights ({error}): {archive.ADVICE}")
         ) from error
     for name, tensor in values.items():
         if not bool(torch.isfinite(tensor).all()):

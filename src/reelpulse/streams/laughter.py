@@ -29,10 +29,10 @@ for the built-in network too."""
 STEP_SECONDS = 0.48
 SECONDS = PATCH / MEL.rate
 
-_LAUGHS = [13, 15, 16, 17, 18]
+LAUGHS = [13, 15, 16, 17, 18]
 """AudioSet's laughter, giggle, snicker, belly laugh, chuckle, in YAMNet's order of 521 classes."""
 
-_YAMNET_HALF = 0.08
+YAMNET_HALF = 0.08
 """YAMNet's own scores of laughter are low; what it scores so becomes 1/2. Laughing clips of ESC-50
 score 0.1 to 0.6, others below 0.03, but for a few of crying."""
 
@@ -191,7 +191,7 @@ def _yamnet(path: Path) -> Network:
             interpreter = Interpreter(str(path), num_threads=1)
             interpreter.allocate_tensors()
         given, got = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-        if tuple(given["shape"]) != (1, FRAMES, MEL.bands) or got["shape"][-1] <= max(_LAUGHS):
+        if tuple(given["shape"]) != (1, FRAMES, MEL.bands) or got["shape"][-1] <= max(LAUGHS):
             raise ValueError(f"it takes {given['shape']} and gives {got['shape']}")
     except (ValueError, RuntimeError) as error:
         raise ModelError(at(path, f"is not YAMNet as it is known here ({error})")) from None
@@ -201,7 +201,7 @@ def _yamnet(path: Path) -> Network:
         for row, patch in enumerate(patches):
             interpreter.set_tensor(given["index"], patch[None])
             interpreter.invoke()
-            out[row] = interpreter.get_tensor(got["index"])[0, _LAUGHS].max()
-        return out / (out + _YAMNET_HALF)
+            out[row] = interpreter.get_tensor(got["index"])[0, LAUGHS].max()
+        return out / (out + YAMNET_HALF)
 
     return run
