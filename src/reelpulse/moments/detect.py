@@ -14,6 +14,9 @@ from reelpulse.moments.tension import tension_parts
 from reelpulse.settings import MomentSettings, changed, parse_weights
 from reelpulse.timeline import Moment, Timeline, load_timeline
 
+TOP, MIN_SCORE = 10, 0.1
+"""Defaults of tension: how many moments, and the least that their peaks score."""
+
 _NOTHING = 1e-6
 
 _TIE = 1e-6
@@ -86,11 +89,13 @@ def spans(
     Returns
     -------
     list of Span
-        Highest peak first, at most `settings.top`.
+        Highest peak first, at most `settings.top` (`TOP` without it).
     """
+    most = TOP if settings.top is None else settings.top
+    least = MIN_SCORE if settings.min_score is None else settings.min_score
     found: list[Span] = []
     for tick in np.argsort(-score, kind="stable"):
-        if score[tick] < max(settings.min_score, _NOTHING) or len(found) == settings.top:
+        if score[tick] < max(least, _NOTHING) or len(found) == most:
             break
         low, high = _room(found, float(times[tick]), bounds)
         if not low <= times[tick] <= high:

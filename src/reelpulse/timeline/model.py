@@ -166,13 +166,30 @@ class Timeline:
         """
         if not end > start or n < 1:
             raise DataError(f"a window from {start} to {end} s cannot have {n} steps")
-        at = start + (np.arange(n) + 0.5) * (end - start) / n
-        out = np.full((n, len(self.columns)), np.nan, np.float32)
+        return self.at(start + (np.arange(n) + 0.5) * (end - start) / n)
+
+    def at(self, times: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        r"""Values at any times, by linear interpolation between the ticks.
+
+        Parameters
+        ----------
+        times : array_like of float64, any shape
+            Seconds; NaN for no time.
+
+        Returns
+        -------
+        ndarray of float32, shape (\*shape of times, C)
+            NaN where a neighbouring tick was not measured (fill first to bridge gaps), beyond one
+            tick from the first and the last, and where the time is NaN.
+        """
+        shape = np.shape(times)
+        at = np.asarray(times, np.float64).ravel()
+        out = np.full((len(at), len(self.columns)), np.nan, np.float32)
         if not len(self):
-            return out
+            return out.reshape(*shape, len(self.columns))
         reach = self.spacing * (1 + 1e-9)
         inside = (at >= self.times[0] - reach) & (at <= self.times[-1] + reach)
-        at = np.clip(at, self.times[0], self.times[-1])
+        at = np.clip(np.where(inside, at, self.times[0]), self.times[0], self.times[-1])
         right = np.clip(np.searchsorted(self.times, at), 1 if len(self) > 1 else 0, len(self) - 1)
         left = np.maximum(right - 1, 0)
         span = np.where(right > left, self.times[right] - self.times[left], 1.0)
@@ -181,7 +198,7 @@ class Timeline:
         low = np.where(share < 1, self.values[left] * (1 - share), 0)
         high = np.where(share > 0, self.values[right] * share, 0)
         out[inside] = (low + high)[inside].astype(np.float32)
-        return out
+        return out.reshape(*shape, len(self.columns))
 
     def to_csv(self, path: str | Path) -> None:
         """Write ``time`` and the columns; an empty field where nothing was measured."""

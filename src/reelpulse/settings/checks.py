@@ -1,21 +1,34 @@
-"""Every default, once.
-
-Each group of settings is a frozen dataclass. The command line takes its options and help texts from
-the fields' metadata, the TOML file (``--config``) its keys, and the library its keyword arguments.
-"""
+"""Settings given as text or values: their names and values are checked, the nearest is named."""
 
 from __future__ import annotations
 
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from reelpulse.errors import SettingsError
+from reelpulse.settings.groups import (
+    BASELINES,
+    LANGUAGES,
+    MISSING,
+    PROXIES,
+    SAMPLES,
+    SHORT,
+    TASKS,
+    TIMES,
+    WEIGHTS,
+    AnalyzeSettings,
+    ClipSettings,
+    MomentSettings,
+    ReportSettings,
+    Settings,
+    TrainSettings,
+)
 
 _WORDS = {
     float: "a number",
@@ -26,107 +39,6 @@ _WORDS = {
 }
 _MOST_SHOWN = 60
 """Characters of a wrong value that a message repeats."""
-
-
-def setting(default: Any, help: str, *, metavar: str | None = None) -> Any:
-    """Declare a field with its help text."""
-    return field(default=default, metadata={"help": help, "metavar": metavar})
-
-
-@dataclass(frozen=True)
-class AnalyzeSettings:
-    """How a video is measured and whom to follow.
-
-    The fields in `RESOLVE_ONLY` do not change what is measured, only what is made of it.
-    """
-
-    fps: float = setting(2.0, "Ticks a second, for long videos.")
-    ticks: int | None = setting(
-        None,
-        "Spread this many ticks evenly over the clip or range instead (15 for a labelled clip).",
-    )
-    range: str | None = setting(
-        None, "Measure only this part: START-END, as seconds or [h:]m:s.", metavar="START-END"
-    )
-    stream: tuple[str, ...] = setting(
-        ("face", "loudness", "laughter"),
-        "A measurement to make besides these (embedding), or one of these alone"
-        " (--stream loudness); give it again for more.",
-    )
-    detector: str = setting("auto", "Face detector: auto, yunet, dlib or mtcnn.")
-    identity: str = setting(
-        "auto", "Who is who: auto, mobilefacenet, sface, dlib, none, or an ONNX file."
-    )
-    emotion: str = setting(
-        "auto", "Face emotion: auto, enet_b0_8_va_mtl, builtin, or an ONNX file of that shape."
-    )
-    laughter: str = setting("auto", "Laughter: auto, yamnet, builtin, or an ONNX file.")
-    detect_size: int = setting(640, "Longer side, in pixels, of the picture searched for faces.")
-    person: tuple[str, ...] = setting(
-        (), "Photo of the person to follow; give it again for more photos.", metavar="PHOTO"
-    )
-    region: str | None = setting(
-        None,
-        "Follow a face inside this part of the picture: x,y,w,h in pixels, or in shares of 1.",
-        metavar="X,Y,W,H",
-    )
-    audio_track: int = setting(0, "Which sound track to hear, counted from 0.")
-    forget_faces: bool = setting(False, "Leave face embeddings (biometric data) out of the file.")
-
-
-RESOLVE_ONLY = frozenset({"person", "region", "forget_faces"})
-
-
-@dataclass(frozen=True)
-class MomentSettings:
-    """How moments are taken from a score a tick."""
-
-    top: int = setting(10, "At most this many moments.")
-    min_score: float = setting(0.1, "Leave out moments whose peak scores less (0 to 1).")
-    shortest: float = setting(5.0, "Shortest scored span, in seconds.")
-    longest: float = setting(7.0, "Longest scored span, in seconds.")
-    pre_roll: float = setting(
-        4.0, "Seconds of the clip before the scored span: the joke precedes the laugh."
-    )
-    post_roll: float = setting(1.0, "Seconds of the clip after the scored span.")
-    weight: tuple[str, ...] = setting(
-        (),
-        "Change a part of tension: loudness, laughter, arousal, valence, expression or together;"
-        " again for more.",
-        metavar="PART=NUMBER",
-    )
-
-
-LANGUAGES = ("en", "ko")
-PROXIES = ("auto", "always", "never")
-
-
-@dataclass(frozen=True)
-class ReportSettings:
-    """How a file for people is written."""
-
-    lang: str | None = setting(
-        None, "Language of the report. [default: the locale's]", metavar="|".join(LANGUAGES)
-    )
-    proxies: str = setting(
-        "auto",
-        "Small clips of the moments inside the report; auto: where a browser cannot play the video,"
-        " or it lies far from the page.",
-        metavar="|".join(PROXIES),
-    )
-
-
-Settings = AnalyzeSettings | MomentSettings | ReportSettings
-
-WEIGHTS = {
-    "loudness": 0.15,
-    "laughter": 0.15,
-    "arousal": 0.06,
-    "valence": 0.12,
-    "expression": 0.12,
-    "together": 0.4,
-}
-"""Share of each part of tension in a score of 1; ``together`` is sound and face at once."""
 
 
 def parse_weights(changes: Sequence[str] = ()) -> dict[str, float]:
@@ -166,6 +78,8 @@ SECTIONS: dict[str, type[Settings]] = {
     "analyze": AnalyzeSettings,
     "moments": MomentSettings,
     "report": ReportSettings,
+    "clips": ClipSettings,
+    "train": TrainSettings,
 }
 """Table of a settings file to its group."""
 
@@ -257,15 +171,25 @@ def _check(settings: Settings) -> None:
         "longest": (0.5, 600),
         "pre_roll": (0, 600),
         "post_roll": (0, 600),
+        "per_hour": (0.01, 3600),
+        "precision": (0, 1),
+        "steps": (2, 1000),
+        "max_gap": (0, 600),
+        "most_missing": (0, 1),
+        "pca": (0, 10_000),
+        "epochs": (1, 100_000),
+        "patience": (1, 100_000),
+        "batch": (1, 100_000),
+        "decay": (0, 10),
+        "mixup": (0, 10),
+        "jitter": (0, 10),
+        "folds": (2, 1000),
+        "seed": (0, 2**32 - 1),
     }
     for f in fields(settings):
         value = getattr(settings, f.name)
         if f.name in limits and value is not None:
-            low, high = limits[f.name]
-            if not low <= value <= high:
-                raise SettingsError(
-                    f"setting `{f.name}` must lie between {low:g} and {high:g}, not {_shown(value)}"
-                )
+            within(f.name, value, *limits[f.name])
     if isinstance(settings, MomentSettings):
         parse_weights(settings.weight)
         if settings.shortest > settings.longest:
@@ -274,6 +198,22 @@ def _check(settings: Settings) -> None:
         if settings.lang is not None:
             one_of("lang", settings.lang, LANGUAGES)
         one_of("proxies", settings.proxies, PROXIES)
+    elif isinstance(settings, ClipSettings):
+        for name, known in (("task", TASKS), ("short", SHORT), ("sample", SAMPLES)):
+            one_of(name, getattr(settings, name), known)
+        within("rate", settings.rate, 0.1, 120)
+    elif isinstance(settings, TrainSettings):
+        for name, known in (("time", TIMES), ("missing", MISSING), ("baseline", BASELINES)):
+            one_of(name, getattr(settings, name), known)
+        within("rate", settings.rate, 1e-7, 10)
+
+
+def within(name: str, value: float, low: float, high: float) -> None:
+    """Refuse a number that does not lie between two others."""
+    if not low <= value <= high:
+        raise SettingsError(
+            f"setting `{name}` must lie between {low:g} and {high:g}, not {_shown(value)}"
+        )
 
 
 def one_of(name: str, value: str, known: Sequence[str]) -> None:
