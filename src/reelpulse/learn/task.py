@@ -42,7 +42,7 @@ class Task:
         """Turn stored labels (N,) into what the outputs should be, float32 (N, outputs)."""
         stored = np.asarray(labels, np.float32)
         if self.kind == "classes":
-            return np.eye(len(self.classes), dtype=np.float32)[stored.astype(int)]
+            return np.asarray(np.eye(len(self.classes))[stored.astype(int)], np.float32)
         return (stored / (self.highest if self.kind == "score" else 1.0))[:, None]
 
     def positive(self, outputs: npt.ArrayLike) -> Array:

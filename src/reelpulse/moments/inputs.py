@@ -184,8 +184,8 @@ class Recipe:
         if self.form == "summary":
             return {"input": self._summary(values, steps)}
         values = np.nan_to_num(values, nan=0.0).astype(np.float32)
-        timed = [values, *self._timed(steps.times, there)]
-        given, mask = np.concatenate(timed, axis=2), there.astype(np.float32)
+        given: Array = np.concatenate([values, *self._timed(steps.times, there)], axis=2)
+        mask: Array = there.astype(np.float32)
         if self.missing == "drop":  # the gaps closed: the time tells where they were
             order = np.argsort(~there, axis=1, kind="stable")
             given = np.take_along_axis(given, order[..., None], axis=1)

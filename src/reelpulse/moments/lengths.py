@@ -81,9 +81,7 @@ class Shape:
         except (KeyError, TypeError, ValueError, SettingsError) as error:
             raise DataError(f"does not say how its clips were sampled ({error})") from None
         if shape.steps < 1 or not shape.rate > 0:
-            raise DataError(
-                f"says that its clips have {shape.steps} steps at {shape.rate} a second"
-            )
+            raise DataError(f"says that clips have {shape.steps} steps, {shape.rate} a second")
         return shape
 
 

@@ -199,12 +199,14 @@ def _check(settings: Settings) -> None:
             one_of("lang", settings.lang, LANGUAGES)
         one_of("proxies", settings.proxies, PROXIES)
     elif isinstance(settings, ClipSettings):
-        for name, known in (("task", TASKS), ("short", SHORT), ("sample", SAMPLES)):
-            one_of(name, getattr(settings, name), known)
+        one_of("task", settings.task, TASKS)
+        one_of("short", settings.short, SHORT)
+        one_of("sample", settings.sample, SAMPLES)
         within("rate", settings.rate, 0.1, 120)
     elif isinstance(settings, TrainSettings):
-        for name, known in (("time", TIMES), ("missing", MISSING), ("baseline", BASELINES)):
-            one_of(name, getattr(settings, name), known)
+        one_of("time", settings.time, TIMES)
+        one_of("missing", settings.missing, MISSING)
+        one_of("baseline", settings.baseline, BASELINES)
         within("rate", settings.rate, 1e-7, 10)
 
 
