@@ -177,14 +177,13 @@ class Recipe:
         there = np.isfinite(steps.times)
         if self.missing == "drop":
             there &= steps.measured
-        values = (self._relative(steps) - np.array(self.mean, np.float32)) / np.array(
-            self.std, np.float32
-        )
-        values = np.where(there[..., None], values, np.nan)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        normalised = (self._relative(steps) - mean) / std
+        normalised = np.where(there[..., None], normalised, np.nan).astype(np.float32)
         if self.form == "summary":
-            return {"input": self._summary(values, steps)}
-        values = np.nan_to_num(values, nan=0.0).astype(np.float32)
-        given: Array = np.concatenate([values, *self._timed(steps.times, there)], axis=2)
+            return {"input": self._summary(normalised, steps)}
+        known = np.nan_to_num(normalised, nan=0.0)
+        given: Array = np.concatenate([known, *self._timed(steps.times, there)], axis=2)
         mask: Array = there.astype(np.float32)
         if self.missing == "drop":  # the gaps closed: the time tells where they were
             order = np.argsort(~there, axis=1, kind="stable")
