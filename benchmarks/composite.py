@@ -21,6 +21,7 @@ them.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +29,10 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+import onnx
 
 import reelpulse
-from reelpulse.faces.emotion import load_emotion
+from reelpulse import hub
 from reelpulse.media import rms
 from reelpulse.streams.laughter import MEL, PATCH, LaughterModel
 from reelpulse.streams.loudness import FLOOR, RATE, WINDOW_SECONDS
@@ -165,6 +167,47 @@ def make_script(data: Path, part: str, number: int, seed: int) -> Script:
     return Script(CLIPS[part][number], tuple(events), phase, _mixed(events, sounds, rng))
 
 
+class Stage:
+    """A script and what measures it, at any times.
+
+    Parameters
+    ----------
+    data : Path
+    part : {"dev", "final"}
+    number : int
+        Of the part's clips.
+    seed : int
+    cache : Path
+        Folder that keeps the clips' measured faces.
+    """
+
+    def __init__(self, data: Path, part: str, number: int, seed: int, cache: Path) -> None:
+        self.script = make_script(data, part, number, seed)
+        self._faces = measured_faces(data / "faces" / self.script.clip.file, cache)
+        self.name = f"{Path(self.script.clip.file).stem} {seed}"
+
+    def values(self, times: Array) -> Array:
+        """The ten face values and the two of loudness, (T, 12); NaN where the face is hidden."""
+        face = self._seen(times, self._faces.values)
+        return np.concatenate([face, _loudness(times, self.script.sound)], axis=1)
+
+    def embeddings(self, times: Array) -> Array:
+        """What the emotion network saw in the face, (T, 192)."""
+        return self._seen(times, self._faces.embeddings)
+
+    def laughter(self, times: Array, model: LaughterModel) -> Array:
+        """Probability of laughter, (T,)."""
+        return _laughter(times, self.script.sound, model)
+
+    def _seen(self, times: Array, rows: Array) -> Array:
+        out = np.full((len(times), rows.shape[1]), np.nan)
+        for place, time in enumerate(times):
+            second = self.script.source(float(time))
+            if not np.isnan(second):
+                out[place] = rows[int(np.argmin(np.abs(self._faces.times - second)))]
+        return out
+
+
 def _stream(
     data: Path,
     part: str,
@@ -173,16 +216,13 @@ def _stream(
     cache: Path,
     detectors: Mapping[str, LaughterModel],
 ) -> Stream:
-    script = make_script(data, part, number, seed)
-    measured = _Measured(data / "faces" / script.clip.file, cache)
+    stage = Stage(data, part, number, seed, cache)
     times = np.arange(0.0, SECONDS, 1 / FPS)
-    face = np.stack([measured.at(script.source(time)) for time in times])
-    loudness = _loudness(times, script.sound)
-    heard = {name: _laughter(times, script.sound, model) for name, model in detectors.items()}
-    values = np.concatenate([face, loudness], axis=1).astype(np.float32)
+    heard = {name: stage.laughter(times, model) for name, model in detectors.items()}
     meta = {"video": {"duration": SECONDS}}
+    values = stage.values(times).astype(np.float32)
     timeline = Timeline(times, values, (*FACE_COLUMNS, *LOUDNESS_COLUMNS), meta)
-    return Stream(f"{Path(script.clip.file).stem} {seed}", timeline, script.events, heard)
+    return Stream(stage.name, timeline, stage.script.events, heard)
 
 
 def _plan(rng: np.random.Generator) -> list[Event]:
@@ -201,21 +241,54 @@ def _plan(rng: np.random.Generator) -> list[Event]:
 # The face
 
 
-class _Measured:
-    """A clip's ten face values at any of its times."""
+@dataclass(frozen=True)
+class Faces:
+    """A clip's face at ten looks a second: times (T,), ten values and embeddings a look."""
 
-    def __init__(self, file: Path, cache: Path) -> None:
-        model = load_emotion("builtin").settings["checksum"]
-        kept = cache / f"{file.stem}-{model}.csv"
-        if not kept.exists():
-            reelpulse.analyze(file, fps=_LOOKS, emotion="builtin", stream=("face",)).to_csv(kept)
-        rows = np.genfromtxt(kept, delimiter=",", skip_header=1)
-        self.times, self.values = rows[:, 0], rows[:, 1 : 1 + len(FACE_COLUMNS)]
+    times: Array
+    values: Array
+    embeddings: Array
 
-    def at(self, time: float) -> Array:
-        if np.isnan(time):
-            return np.full(len(FACE_COLUMNS), np.nan)
-        return self.values[int(np.argmin(np.abs(self.times - time)))]
+
+@functools.cache
+def measured_faces(file: Path, cache: Path) -> Faces:
+    """Measure a clip's face, unless the cache has it."""
+    network = _with_embedding(cache)
+    timeline = reelpulse.analyze(
+        file, out=cache, fps=_LOOKS, emotion=network, stream=("face", "embedding")
+    )
+    near = [(time - 0.5 / _LOOKS, time + 0.5 / _LOOKS) for time in timeline.times]
+    embeddings = reelpulse.embedding_summary(timeline.meta["file"], near, ("mean",))
+    seen = np.isfinite(timeline.column("valence"))
+    values = timeline.select(FACE_COLUMNS).values
+    return Faces(timeline.times[seen], values[seen], embeddings[seen])
+
+
+def _with_embedding(cache: Path) -> Path:
+    """The built-in face network, its last layer's input as a second output."""
+    model = onnx.load(hub.obtain("builtin"))
+    graph = model.graph
+    head = next(node for node in graph.node if node.op_type == "Gemm")
+    after = next(node for node in graph.node if head.output[0] in node.input)
+    meaned = next(node for node in graph.node if after.output[0] in node.input)
+    shape = next(value for value in graph.initializer if value.name == after.input[1])
+    looks = onnx.numpy_helper.to_array(shape).copy()
+    looks[-1] = 192
+    graph.initializer.append(onnx.numpy_helper.from_array(looks, "looks"))
+    graph.node.append(onnx.helper.make_node("Reshape", [head.input[0], "looks"], ["seen twice"]))
+    graph.node.append(
+        onnx.helper.make_node(
+            "ReduceMean", ["seen twice", meaned.input[1]], ["embedding"], keepdims=0
+        )
+    )
+    graph.output.append(
+        onnx.helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, ["batch", 192])
+    )
+    path = cache / "face_emotion_embedding.onnx"
+    content = model.SerializeToString()
+    if not path.exists() or path.read_bytes() != content:
+        path.write_bytes(content)
+    return path
 
 
 # The sound
