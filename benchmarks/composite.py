@@ -88,12 +88,13 @@ class Event:
 
 @dataclass(frozen=True)
 class Stream:
-    """A made stream: its timeline, and what was put into it."""
+    """A made stream: its timeline, what was put into it, laughter heard and embeddings seen."""
 
     name: str
     timeline: Timeline
     events: tuple[Event, ...]
     heard: Mapping[str, Array] = field(default_factory=dict)
+    seen: Array = field(default_factory=lambda: np.zeros((0, 0)))
 
     def with_laughter(self, name: str) -> Timeline:
         """The timeline with the column ``laughter`` of one of the detectors."""
@@ -222,7 +223,7 @@ def _stream(
     meta = {"video": {"duration": SECONDS}}
     values = stage.values(times).astype(np.float32)
     timeline = Timeline(times, values, (*FACE_COLUMNS, *LOUDNESS_COLUMNS), meta)
-    return Stream(stage.name, timeline, stage.script.events, heard)
+    return Stream(stage.name, timeline, stage.script.events, heard, stage.embeddings(times))
 
 
 def _plan(rng: np.random.Generator) -> list[Event]:
