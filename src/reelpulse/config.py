@@ -18,8 +18,8 @@ def read_config(path: str | Path) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     path : str or Path
-        A file with the tables ``[analyze]``, ``[moments]`` and ``[report]``, keys as the long
-        options; photos relative to the file.
+        A file with the tables in `SECTIONS`, keys as the long options; photos relative to the
+        file.
 
     Returns
     -------

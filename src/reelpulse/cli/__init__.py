@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import reelpulse
-from reelpulse.cli import analyze, demo, detect, export, models
+from reelpulse.cli import analyze, demo, detect, export, models, moments
 from reelpulse.errors import ReelpulseError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("analyze")(analyze.analyze)
 app.command("detect")(detect.detect)
 app.command("export")(export.export)
 app.command("demo")(demo.demo)
+app.add_typer(moments.app, name="moments")
 app.add_typer(models.app, name="models")
 
 

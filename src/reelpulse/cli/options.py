@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import Field, fields
 from typing import Annotated, Any
 
@@ -16,11 +16,14 @@ from reelpulse.config import read_config
 from reelpulse.settings import SECTIONS, Settings, changed, plain_kind
 
 
-def with_settings(*groups: type[Settings]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_settings(
+    *groups: type[Settings], without: Collection[str] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each field of the groups, and ``--config``.
 
     The command is called with one filled-in dataclass a group, after its own arguments: defaults,
-    then the TOML file, then what was typed.
+    then the TOML file, then what was typed. It has no option for the fields in `without`, which it
+    sets itself.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -34,6 +37,7 @@ def with_settings(*groups: type[Settings]) -> Callable[[Callable[..., None]], Ca
             _parameter(item, typing.get_type_hints(group)[item.name])
             for group in groups
             for item in fields(group)
+            if item.name not in without
         ]
 
         @functools.wraps(command)
@@ -46,7 +50,7 @@ def with_settings(*groups: type[Settings]) -> Callable[[Callable[..., None]], Ca
                 if parameter.annotation in groups:
                     group = parameter.annotation
                     base = tables[group]
-                    typed = {f.name: arguments.pop(f.name) for f in fields(group)}
+                    typed = {f.name: arguments.pop(f.name, None) for f in fields(group)}
                     given = {key: value for key, value in typed.items() if value not in (None, [])}
                     filled[name] = changed(group(), {**base, **given})
             command(**arguments, **filled)
@@ -60,7 +64,7 @@ def with_settings(*groups: type[Settings]) -> Callable[[Callable[..., None]], Ca
                 typer.Option(
                     "--config",
                     metavar="FILE.toml",
-                    help="Settings, in [analyze], [moments] and [report].",
+                    help=f"Settings, in {_tables(groups)}.",
                 ),
             ],
         )
@@ -71,6 +75,12 @@ def with_settings(*groups: type[Settings]) -> Callable[[Callable[..., None]], Ca
         return wrapper
 
     return decorate
+
+
+def _tables(groups: Sequence[type[Settings]]) -> str:
+    """Name the tables of a settings file that hold these groups."""
+    *others, last = [f"[{table}]" for table, group in SECTIONS.items() if group in groups]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _parameter(item: Field[Any], hint: Any) -> inspect.Parameter:
@@ -102,9 +112,16 @@ def _shown(default: Any) -> str:
 
 
 class _Notes(logging.Handler):
-    """The library's notes as plain lines on stderr, above any progress bar."""
+    """The library's notes as plain lines on stderr, each once, above any progress bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() in self._said:
+            return
+        self._said.add(record.getMessage())
         head = "warning: " if record.levelno >= logging.WARNING else ""
         from reelpulse.cli.display import note
 

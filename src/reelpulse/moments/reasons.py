@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 
 from reelpulse.moments.tension import SILENCE, Tension
 from reelpulse.timeline import EMOTIONS, Reason, Timeline
@@ -15,9 +19,38 @@ _HAPPY = 0.5
 _LEAST_SHARE = 0.05
 """A part that gives less of the score than this is not named."""
 
+Facts = dict[str, float | str]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is told of a moment, whatever found it.
+
+    Parameters
+    ----------
+    timeline : Timeline
+    start : float
+        Of the moment, in seconds: before it lies what came before.
+    around : ndarray of bool, shape (T,)
+        Ticks whose values tell what happened.
+    usual : mapping of str to float
+        By column.
+    away : ndarray, shape (T,)
+        How far the expression is from the usual one; what it was is told at the farthest.
+    rises : bool
+        Whether only rises of loudness, laughter and arousal count, as in tension.
+    """
+
+    timeline: Timeline
+    start: float
+    around: npt.NDArray[np.bool_]
+    usual: Mapping[str, float]
+    away: npt.NDArray[np.float64]
+    rises: bool
+
 
 def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> tuple[Reason, ...]:
-    """Name the parts that raised the score at a peak, the strongest first.
+    """Name the parts that raised the tension at a peak, the strongest first.
 
     Parameters
     ----------
@@ -35,72 +68,94 @@ def reasons(timeline: Timeline, tension: Tension, start: float, peak: float) -> 
     tick = int(np.argmin(np.abs(timeline.times - peak)))
     around = np.abs(timeline.times - peak) <= _AROUND_SECONDS
     score = float(tension.score[tick])
+    usual = {part: float(normal[tick]) for part, normal in tension.normals.items()}
+    scene = Scene(timeline, start, around, usual, tension.shares["expression"], rises=True)
+    shares = {part: float(values[tick]) for part, values in tension.shares.items()}
+    return told(scene, {part: share / score for part, share in shares.items()} if score > 0 else {})
+
+
+def told(scene: Scene, shares: Mapping[str, float]) -> tuple[Reason, ...]:
+    """Put parts of a score into words.
+
+    Parameters
+    ----------
+    scene : Scene
+    shares : mapping of str to float
+        Each part's share of the score, in [0, 1]: ``expression``, ``together``, or a column.
+
+    Returns
+    -------
+    tuple of Reason
+        The strongest first; those that give little are left out.
+    """
     found = []
-    for part, shares in tension.shares.items():
-        share = float(shares[tick]) / score if score > 0 else 0.0
-        if share < _LEAST_SHARE:
-            continue
-        facts: dict[str, float | str] = {}
-        if part == "laughter":
-            facts = _laughter(timeline, around)
-        elif part == "expression":
-            before, after = _turn(timeline, around, start, shares)
-            facts = {"before": before, "after": after}
-        elif part != "together":
-            usual = float(tension.normals[part][tick])
-            away = timeline.column(part)[around] - usual
-            if part == "loudness":
-                facts = {"ratio": round((float(np.nanmax(away)) + usual) / max(usual, SILENCE), 2)}
-            else:
-                size = np.abs(away) if part == "valence" else away
-                facts = {"change": round(float(away[np.nanargmax(size)]), 2)}
-        found.append(Reason(part, _text(part, facts), round(share, 3), facts))
+    for part, share in shares.items():
+        if share >= _LEAST_SHARE:
+            facts = _facts(scene, part)
+            found.append(Reason(part, _text(part, facts), round(share, 3), facts))
     return tuple(sorted(found, key=lambda reason: -reason.share))
 
 
-def _laughter(timeline: Timeline, around: np.ndarray) -> dict[str, float | str]:
+def _facts(scene: Scene, part: str) -> Facts:
+    if part == "expression":
+        before, after = _turn(scene)
+        return {"before": before, "after": after}
+    values = scene.timeline.column(part)[scene.around].astype(float)
+    usual = scene.usual.get(part, np.nan)
+    away = (values - usual)[np.isfinite(values - usual)]
+    if part == "laughter":
+        fell = len(away) > 0 and away.max() < 0 and not scene.rises
+        if not fell and np.isfinite(values).any():
+            return _laughter(scene.timeline, scene.around)
+    if not len(away):
+        return {}
+    if part == "loudness":
+        ratios = (away + usual) / max(usual, SILENCE)
+        size = ratios if scene.rises else np.abs(np.log(np.maximum(ratios, SILENCE)))
+        return {"ratio": round(float(ratios[np.argmax(size)]), 2)}
+    size = away if scene.rises and part != "valence" else np.abs(away)
+    return {"change": round(float(away[np.argmax(size)]), 2)}
+
+
+def _laughter(timeline: Timeline, around: npt.NDArray[np.bool_]) -> Facts:
     """How sure the laughter is, and whether the face that is followed laughed along.
 
     A game, an audience or friends on a call laugh too.
     """
-    facts: dict[str, float | str] = {
-        "probability": round(float(np.nanmax(timeline.column("laughter")[around])), 2)
-    }
+    facts: Facts = {"probability": round(float(np.nanmax(timeline.column("laughter")[around])), 2)}
     happy = timeline.column("happiness")[around]
     if np.isfinite(happy).any():
         facts["along"] = "yes" if float(np.nanmax(happy)) >= _HAPPY else "no"
     return facts
 
 
-def _text(part: str, facts: dict[str, float | str]) -> str:
-    if part == "together":
-        return "face and sound at once"
-    if part == "laughter":
-        along = facts.get("along")
-        if along is None:
-            return "laughter"
-        return f"laughter (the face {'laughs along' if along == 'yes' else 'does not laugh'})"
-    if "ratio" in facts:
-        ratio = float(facts["ratio"])
-        return f"{part} ×{ratio:.0f}" if ratio >= 3 else f"{part} ×{ratio:.1f}"
-    if "change" in facts:
-        return f"{part} {facts['change']:+.1f}".replace("-", "−")
-    before, after = facts["before"], facts["after"]
-    return f"{before} → {after}" if before != after else f"stronger {after}"
+def _text(part: str, facts: Facts) -> str:
+    match facts:
+        case _ if part == "together":
+            return "face and sound at once"
+        case {"along": along}:
+            return f"laughter (the face {'laughs along' if along == 'yes' else 'does not laugh'})"
+        case {"ratio": float() as ratio}:
+            return f"{part} ×{ratio:.0f}" if ratio >= 3 else f"{part} ×{ratio:.1f}"
+        case {"change": float() as change}:
+            return f"{part} {change:+.1f}".replace("-", "−")
+        case {"before": before, "after": after}:
+            return f"{before} → {after}" if before != after else f"stronger {after}"
+    return part
 
 
-def _turn(
-    timeline: Timeline, around: np.ndarray, start: float, shares: np.ndarray
-) -> tuple[str, str]:
+def _turn(scene: Scene) -> tuple[str, str]:
     """The leading emotion before the moment, and where the expression is farthest from usual."""
+    timeline = scene.timeline
     emotions = timeline.select(EMOTIONS).values
-    before = (timeline.times >= start - _BEFORE_SECONDS) & (timeline.times < start + 0.5)
+    before = timeline.times >= scene.start - _BEFORE_SECONDS
+    before &= timeline.times < scene.start + 0.5
     usual = _leading(emotions[before]) or _leading(emotions)
-    seen = np.flatnonzero(around & np.isfinite(emotions).all(axis=1))
-    now = _leading(emotions[seen[[np.argmax(shares[seen])]]]) if len(seen) else usual
+    seen = np.flatnonzero(scene.around & np.isfinite(emotions).all(axis=1))
+    now = _leading(emotions[seen[[np.argmax(scene.away[seen])]]]) if len(seen) else usual
     return usual, now
 
 
-def _leading(rows: np.ndarray) -> str:
+def _leading(rows: npt.NDArray[np.float32]) -> str:
     rows = rows[np.isfinite(rows).all(axis=1)]
     return EMOTIONS[int(np.argmax(rows.mean(axis=0)))] if len(rows) else ""

@@ -94,15 +94,12 @@ def tension_parts(timeline: Timeline, weights: Mapping[str, float] = WEIGHTS) ->
     """
     count = len(timeline)
     filled = timeline.filled(_BRIDGE_SECONDS)
-    tells = np.isfinite(_stacked(filled, EMOTIONS)).any(axis=1)
-    tells |= filled.column("loudness") > SILENCE
-    told = np.flatnonzero(tells)
     shares = {name: np.zeros(count) for name in WEIGHTS}
     normals = {name: np.full(count, np.nan) for name in _SIGNALS}
-    if not len(told):
-        return Tension(np.zeros(count), shares, normals, timeline.bounds)
-    inside = slice(told[0], told[-1] + 1)
+    inside = _telling(timeline)
     times = timeline.times[inside]
+    if not len(times):
+        return Tension(np.zeros(count), shares, normals, timeline.bounds)
     signals, usual = _signals(times, filled, inside)
     normal = running_normal(times, np.where(usual, signals, np.nan))
     raised = _smoothed(times, _raised(signals, normal.median, normal.spread))
@@ -111,9 +108,28 @@ def tension_parts(timeline: Timeline, weights: Mapping[str, float] = WEIGHTS) ->
         shares[name][inside] = values
     for name, values in zip(_SIGNALS, normal.median.T, strict=True):
         normals[name][inside] = values ** (1 / _FELT) if name == "loudness" else values
+    score = np.clip(np.sum(list(shares.values()), axis=0), 0, 1)
+    return Tension(score, shares, normals, extent(timeline))
+
+
+def extent(timeline: Timeline) -> tuple[float, float]:
+    """From the first to the last tick that says anything, in seconds; all where none does.
+
+    Silence and black before and after say nothing.
+    """
     low, high = timeline.bounds
-    extent = (max(low, float(times[0])), min(high, float(times[-1]) + timeline.spacing))
-    return Tension(np.clip(np.sum(list(shares.values()), axis=0), 0, 1), shares, normals, extent)
+    times = timeline.times[_telling(timeline)]
+    if not len(times):
+        return low, high
+    return max(low, float(times[0])), min(high, float(times[-1]) + timeline.spacing)
+
+
+def _telling(timeline: Timeline) -> slice:
+    """The ticks of `extent`; none where none says anything."""
+    tells = np.isfinite(_stacked(timeline, EMOTIONS)).any(axis=1)
+    tells |= timeline.column("loudness") > SILENCE
+    told = np.flatnonzero(tells)
+    return slice(told[0], told[-1] + 1) if len(told) else slice(0, 0)
 
 
 def _signals(

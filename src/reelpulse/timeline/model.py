@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,9 @@ FACE_COLUMNS = (*EMOTIONS, "valence", "arousal")
 LOUDNESS_COLUMNS = ("loudness", "loudness_change")
 
 FillMethod = Literal["linear", "nearest", "zero"]
+
+_AT_TICK = 1e-6
+"""Of the way from one tick to the next: nearer to one than that is at it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Timeline:
         """Which values were measured: bool, shape (T, C)."""
         return np.isfinite(self.values)
 
-    @property
+    @cached_property
     def spacing(self) -> float:
         """Median seconds between ticks; 0.5 where there are fewer than two."""
         return float(np.median(np.diff(self.times))) if len(self) > 1 else 0.5
@@ -182,23 +186,27 @@ class Timeline:
             NaN where a neighbouring tick was not measured (fill first to bridge gaps), beyond one
             tick from the first and the last, and where the time is NaN.
         """
-        shape = np.shape(times)
+        shape = (*np.shape(times), len(self.columns))
         at = np.asarray(times, np.float64).ravel()
-        out = np.full((len(at), len(self.columns)), np.nan, np.float32)
         if not len(self):
-            return out.reshape(*shape, len(self.columns))
+            return np.full(shape, np.nan, np.float32)
         reach = self.spacing * (1 + 1e-9)
         inside = (at >= self.times[0] - reach) & (at <= self.times[-1] + reach)
         at = np.clip(np.where(inside, at, self.times[0]), self.times[0], self.times[-1])
-        right = np.clip(np.searchsorted(self.times, at), 1 if len(self) > 1 else 0, len(self) - 1)
+        right = np.searchsorted(self.times, at)
         left = np.maximum(right - 1, 0)
-        span = np.where(right > left, self.times[right] - self.times[left], 1.0)
-        share = ((at - self.times[left]) / span)[:, None]
-        # A weight of zero must not drag in the NaN of a neighbour that is not asked.
-        low = np.where(share < 1, self.values[left] * (1 - share), 0)
-        high = np.where(share > 0, self.values[right] * share, 0)
-        out[inside] = (low + high)[inside].astype(np.float32)
-        return out.reshape(*shape, len(self.columns))
+        span = self.times[right] - self.times[left]
+        share = (at - self.times[left]) / np.where(span > 0, span, 1.0)
+        # At a tick, however the sums were rounded, a neighbour that is not asked must not drag in
+        # its NaN.
+        right = np.where(share < _AT_TICK, left, right)
+        left = np.where(share > 1 - _AT_TICK, right, left)
+        low, out = self.values[left], self.values[right]
+        out -= low
+        out *= share[:, None].astype(np.float32)
+        out += low
+        out[~inside] = np.nan
+        return out.reshape(shape)
 
     def to_csv(self, path: str | Path) -> None:
         """Write ``time`` and the columns; an empty field where nothing was measured."""

@@ -1,0 +1,277 @@
+"""A trained model of moments, as `reelpulse moments train` wrote it: one ONNX file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reelpulse.errors import ModelError, at
+from reelpulse.hub import open_onnx
+from reelpulse.learn.task import Task
+from reelpulse.moments.inputs import Recipe, Steps
+from reelpulse.timeline import LOUDNESS_COLUMNS, Timeline
+
+KIND, VERSION = "moments", 1
+
+WINDOW_SECONDS, WINDOW_STEP = (5.0, 6.0, 7.0), 0.5
+"""Lengths of the windows that a model is slid over a timeline in, and how far apart they start."""
+
+_BATCH = 4096
+_RATE_APART = 0.02
+"""Share by which the ticks a second may differ from those of the training clips."""
+
+_STREAMS = {"laughter": "laughter"} | dict.fromkeys(LOUDNESS_COLUMNS, "loudness")
+"""Which stream measures a column; the face does the rest."""
+
+
+@dataclass(frozen=True)
+class Operating:
+    """What was right on labelled videos where moments scored `threshold` or more."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class MomentModel:
+    """A network that says how funny a window of a timeline is, with all that it wants to know.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        The file's name: what moments found with it are said to be by.
+    checksum : str
+        Sixteen digits of the file's SHA-256.
+    task : Task
+    recipe : Recipe
+    window : (tuple of float, float)
+        Lengths of windows and the step between them, in seconds.
+    operating : tuple of Operating
+        From the lowest threshold on; none where it was not tried on labelled videos.
+    description : dict
+        All that stands in the file.
+    """
+
+    path: Path
+    name: str
+    checksum: str
+    task: Task
+    recipe: Recipe
+    window: tuple[tuple[float, ...], float]
+    operating: tuple[Operating, ...]
+    description: dict[str, Any]
+    _session: Any
+
+    def outputs(self, steps: Steps) -> npt.NDArray[np.float32]:
+        """Run the network on clips or windows.
+
+        Parameters
+        ----------
+        steps : Steps
+            Of just the columns of `recipe`, in their order.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, outputs)
+            Probabilities; of a score, the share of the highest.
+
+        Raises
+        ------
+        ModelError
+            When the network fails, or gives something else.
+        """
+        wide = self.task.outputs
+        parts = [np.empty((0, wide), np.float32)]
+        for first in range(0, len(steps), _BATCH):
+            batch = steps[first : first + _BATCH]
+            given = self.recipe(batch)
+            parts.append(self._run({name: given[name] for name in self._inputs}, len(batch)))
+        return np.concatenate(parts)
+
+    def scores(self, steps: Steps) -> npt.NDArray[np.float32]:
+        """How funny clips or windows are, (N,) in [0, 1]; see `outputs`."""
+        return self.task.positive(self.outputs(steps))
+
+    def threshold(self, precision: float) -> float:
+        """The lowest threshold from which on this share of the moments was right.
+
+        Raises
+        ------
+        ModelError
+            Where it was not tried on labelled videos, or never reached that.
+        """
+        if not self.operating:
+            problem = (
+                "was not tried on labelled videos, so --precision has no meaning: train it with"
+                " --videos, or use --per-hour"
+            )
+            raise ModelError(at(self.path, problem))
+        reached = [point.threshold for point in self.operating if point.precision >= precision]
+        if not reached:
+            best = max(point.precision for point in self.operating)
+            problem = f"reaches a precision of {best:.2g} at best on its labelled videos"
+            raise ModelError(at(self.path, f"{problem}, not {precision:g}: ask for less"))
+        return min(reached)
+
+    @property
+    def _inputs(self) -> list[str]:
+        return [item.name for item in self._session.get_inputs()]
+
+    def _run(self, inputs: Mapping[str, npt.NDArray[np.float32]], count: int) -> Any:
+        try:
+            found = np.asarray(self._session.run(["output"], dict(inputs))[0])
+        except Exception as error:  # ONNX Runtime's errors have no base of their own
+            raise self._odd(f"cannot be run ({str(error)[:200]})") from error
+        if found.shape != (count, self.task.outputs) or found.dtype != np.float32:
+            raise self._odd(f"gives {found.dtype} of shape {found.shape} for {count} windows")
+        if not np.isfinite(found).all():
+            raise self._odd("gives something that is no number")
+        return np.clip(found, 0, 1)
+
+    def _odd(self, problem: str) -> ModelError:
+        return ModelError(at(self.path, f"{problem}: train it again"))
+
+
+def load_model(path: str | Path) -> MomentModel:
+    """Open a trained model.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ``.onnx`` file that ``reelpulse moments train`` wrote. What runs it is part of every
+        installation.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, damaged, of a newer version, or no model of moments.
+    """
+    opened = open_onnx(path)
+    said = opened.metadata
+    if (kind := said.get("kind")) != KIND:
+        what = f"is a model of kind {kind!r}" if kind else "does not say what it is a model of"
+        problem = f"{what}, not one of moments: give a file that `reelpulse moments train` wrote"
+        raise ModelError(at(path, problem))
+    version = said.get("version")
+    if isinstance(version, int) and version > VERSION:
+        problem = f"was written by a newer reelpulse (format {version}): upgrade reelpulse"
+        raise ModelError(at(path, problem))
+    try:
+        task, recipe = Task.from_dict(said.get("task")), Recipe.from_dict(said.get("recipe") or {})
+        window, operating = _window(said.get("window")), _operating(said.get("operating"))
+    except ModelError as error:
+        raise ModelError(at(path, f"{error}: train it again")) from None
+    model = MomentModel(
+        opened.path,
+        opened.path.name,
+        opened.checksum,
+        task,
+        recipe,
+        window,
+        operating,
+        said,
+        opened.session,
+    )
+    if not {"input"} <= set(model._inputs) <= {"input", "mask"}:
+        raise model._odd(f"takes {', '.join(model._inputs)}, not `input` and `mask`")
+    model.scores(_nothing(recipe))
+    return model
+
+
+def _window(said: Any) -> tuple[tuple[float, ...], float]:
+    try:
+        seconds, step = tuple(map(float, said["seconds"])), float(said["step"])
+    except (KeyError, TypeError, ValueError):
+        raise ModelError("does not say over which windows it is slid") from None
+    if not seconds or not all(0 < s <= 600 for s in seconds) or not 0.05 <= step <= 600:
+        raise ModelError(f"is slid over windows of {seconds} s every {step} s")
+    return seconds, step
+
+
+def _operating(said: Any) -> tuple[Operating, ...]:
+    try:
+        points = [
+            Operating(float(row["threshold"]), float(row["precision"]), float(row["recall"]))
+            for row in said or ()
+        ]
+    except (KeyError, TypeError, ValueError):
+        raise ModelError("does not say how right it was at which threshold") from None
+    return tuple(sorted(points, key=lambda point: point.threshold))
+
+
+def _nothing(recipe: Recipe) -> Steps:
+    """Two windows of which nothing was measured: enough to see whether a network fits."""
+    count, wide = recipe.shape.steps, len(recipe.columns)
+    return Steps(
+        np.full((2, count, wide), np.nan, np.float32),
+        np.tile(np.arange(count, dtype=np.float32), (2, 1)),
+        np.ones((2, count), bool),
+        np.full((2, wide), np.nan, np.float32),
+        np.zeros((2, recipe.embeddings), np.float32) if recipe.embeddings else None,
+    )
+
+
+def check_timeline(model: MomentModel, timeline: Timeline) -> list[str]:
+    """See whether a timeline is what a model was trained on.
+
+    Parameters
+    ----------
+    model : MomentModel
+    timeline : Timeline
+
+    Returns
+    -------
+    list of str
+        A warning where its ticks, or the models that measured it, are others than those of the
+        training clips.
+
+    Raises
+    ------
+    ModelError
+        When it lacks columns; all are named, with what measures them.
+    """
+    missing = [name for name in model.recipe.columns if name not in timeline.columns]
+    if missing:
+        streams = sorted({_STREAMS.get(name, name.split("_")[0]) for name in missing})
+        wanted = " ".join(f"--stream {name}" for name in streams)
+        problem = f"wants {', '.join(missing)}, which the timeline lacks: analyse the video again"
+        raise ModelError(at(model.path, f"{problem} with {wanted}"))
+    sampling = model.description.get("sampling")
+    trained: Mapping[str, Any] = sampling if isinstance(sampling, dict) else {}
+    apart = [*_rates(trained, timeline), *_measured_by(trained, timeline)]
+    if not apart:
+        return []
+    return [
+        f"the clips that {model.name} learnt from were measured otherwise"
+        f" ({'; '.join(apart)}): its scores may be off"
+    ]
+
+
+def _rates(trained: Mapping[str, Any], timeline: Timeline) -> list[str]:
+    rate = trained.get("rate")
+    now = 1 / timeline.spacing
+    is_clip = timeline.meta.get("sampling", {}).get("ticks") is not None
+    if not isinstance(rate, int | float) or is_clip or len(timeline) < 2:
+        return []
+    if abs(now - rate) <= _RATE_APART * rate:
+        return []
+    return [f"{rate:g} ticks a second, here {now:.3g}"]
+
+
+def _measured_by(trained: Mapping[str, Any], timeline: Timeline) -> list[str]:
+    theirs, ours = trained.get("models"), timeline.meta.get("models", {})
+    if not isinstance(theirs, dict):
+        return []
+    return [
+        f"{role} by {theirs[role]}, here by {ours[role]}"
+        for role in sorted(set(theirs) & set(ours))
+        if theirs[role] != ours[role]
+    ]
+

@@ -1,0 +1,127 @@
+"""Why a model took a moment: what its score loses when a part of the window is made usual.
+
+Occlusion, after Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks": here
+not of a patch of a picture but of a group of columns, and not by grey but by what is usual for the
+video around the moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from reelpulse.moments.inputs import Steps
+from reelpulse.moments.normal import WINDOW_SECONDS
+from reelpulse.moments.reasons import Scene, told
+from reelpulse.moments.windows import Slider, Windows
+from reelpulse.timeline import EMOTIONS, LOUDNESS_COLUMNS, Reason, Timeline
+
+PATTERN = "pattern"
+"""The part that is named where no group of columns moves the score by itself."""
+
+_EMBEDDINGS = "face"
+_USUAL_WINDOWS = 16
+"""Windows around a moment whose embeddings are the usual ones."""
+
+
+def groups(columns: Sequence[str]) -> dict[str, list[int]]:
+    """Columns that are told of together: name of the part to their places."""
+    found: dict[str, list[int]] = {}
+    for place, name in enumerate(columns):
+        part = "speech" if name.startswith("speech_") else name
+        if name in LOUDNESS_COLUMNS:
+            part = "loudness"
+        elif name in EMOTIONS:
+            part = "expression"
+        found.setdefault(part, []).append(place)
+    return found
+
+
+def occlusion_reasons(
+    timeline: Timeline, slider: Slider, windows: Windows, found: Sequence[tuple[float, float]]
+) -> list[tuple[Reason, ...]]:
+    """Name the parts that raised a model's score at peaks, the strongest first.
+
+    Each group of columns in turn is replaced, over the window that says most at the peak, by its
+    median over five minutes of the video around it. What the score then loses is the group's share
+    of it; where the losses add up to more than the score, of all losses. A group that was not
+    measured stays so.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        With all its columns, for what is said of each part.
+    slider : Slider
+        Of the same timeline.
+    windows : Windows
+        Of the same timeline.
+    found : sequence of (start, peak)
+        Of the moments, in seconds.
+
+    Returns
+    -------
+    list of tuple of Reason
+        One a moment; ``pattern over time`` where no group moves the score by itself.
+    """
+    return [_reasons(timeline, slider, windows, start, peak) for start, peak in found]
+
+
+def _reasons(
+    timeline: Timeline, slider: Slider, windows: Windows, start: float, peak: float
+) -> tuple[Reason, ...]:
+    place = loudest(windows, peak)
+    low, high = windows.starts[place], windows.ends[place]
+    near = np.abs(timeline.times - peak) <= WINDOW_SECONDS / 2
+    usual = _median(slider.timeline.values[near])
+    parts, steps = _occluded(slider, low, high, usual)
+    scores = slider.model.scores(steps).astype(float)
+    drops = np.maximum(scores[0] - scores[1:], 0)
+    shares = drops / max(scores[0], drops.sum(), 1e-9)
+    by_column = dict(zip(timeline.columns, _median(timeline.values[near]).tolist(), strict=True))
+    emotions = timeline.select(EMOTIONS).values
+    away = np.abs(emotions - _median(emotions[near])).sum(axis=1)
+    around = (timeline.times >= low) & (timeline.times <= high)
+    scene = Scene(timeline, start, around, by_column, away, rises=False)
+    named = told(scene, dict(zip(parts, shares.tolist(), strict=True)))
+    rest = round(1 - sum(reason.share for reason in named), 3)
+    return named or (Reason(PATTERN, "pattern over time", rest),)
+
+
+def loudest(windows: Windows, time: float) -> int:
+    """The window that gives most to the score at a time."""
+    middles, half = (windows.starts + windows.ends) / 2, (windows.ends - windows.starts) / 2
+    near = 1 - np.abs(time - middles) / half
+    return int(np.argmax(np.where(near >= 0, near + 1e-9, 0) * np.nan_to_num(windows.scores)))
+
+
+def _occluded(
+    slider: Slider, low: float, high: float, usual: npt.NDArray[np.float32]
+) -> tuple[list[str], Steps]:
+    """The window as it is, and once for each part with that part as usual."""
+    one = slider.steps(np.array([low]), np.array([high]))
+    parts = groups(slider.model.recipe.columns)
+    count = 1 + len(parts) + (one.embeddings is not None)
+    steps = one[np.zeros(count, int)]
+    for row, places in enumerate(parts.values(), 1):
+        seen = steps.values[row][:, places]
+        steps.values[row][:, places] = np.where(np.isfinite(seen), usual[places], seen)
+    if steps.embeddings is None:
+        return list(parts), steps
+    length = high - low
+    starts = low + np.linspace(-0.5, 0.5, _USUAL_WINDOWS) * WINDOW_SECONDS
+    around = slider.steps(starts, starts + length).embeddings
+    assert around is not None
+    wide = np.array(steps.embeddings)
+    wide[-1] = _median(around)
+    return [*parts, _EMBEDDINGS], replace(steps, embeddings=wide)
+
+
+def _median(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Of each column, over what was measured; NaN where nothing was."""
+    out = np.full(rows.shape[1], np.nan, np.float32)
+    seen = np.isfinite(rows).any(axis=0)
+    out[seen] = np.nanmedian(rows[:, seen], axis=0)
+    return out

@@ -1,0 +1,1 @@
+"""Speech emotion: from a corpus of recordings to what a voice shows."""

@@ -1,0 +1,200 @@
+"""A corpus: recordings as they were found, and the prepared folder that all training reads."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reelpulse.errors import DataError, at
+
+EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+"""The classes; a label is stored as its place here."""
+
+TABLE = "table.csv"
+REPORT = "prepare.json"
+SUFFIX = ".flac"
+COLUMNS = (
+    *("name", "speaker", "sentence", "label", "duration", "source"),
+    *("peak_db", "rms_db", "clipped", "cut_head", "cut_tail", "checksum"),
+)
+"""Of the table; the last, of the decoded samples, tells recordings apart."""
+
+_READ = ("name", "speaker", "sentence", "label", "duration", "checksum")
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One clip of a corpus, as its layout tells: `sentence` is empty where it is not known."""
+
+    path: Path
+    speaker: str
+    number: str
+    label: str
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a layout found: recordings in order, and a line for what could not be used or stands out."""
+
+    recordings: tuple[Recording, ...]
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Corpus:
+    """A prepared folder.
+
+    Parameters
+    ----------
+    folder : Path
+    names : tuple of str
+        Of the recordings, without the ending.
+    labels : ndarray of int64, shape (N,)
+        Places in `EMOTIONS`.
+    speakers, sentences : ndarray of str, shape (N,)
+        A sentence is empty where it is not known.
+    durations : ndarray of float64, shape (N,)
+        Seconds.
+    fingerprint : str
+        Changes with any recording's sound, name, speaker, sentence or label.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    speakers: npt.NDArray[np.str_]
+    sentences: npt.NDArray[np.str_]
+    durations: npt.NDArray[np.float64]
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, index: int) -> Path:
+        """The sound file of a recording."""
+        return self.folder / f"{self.names[index]}{SUFFIX}"
+
+    def counts(self) -> dict[str, int]:
+        """How many recordings there are of each class."""
+        return class_counts(EMOTIONS[label] for label in self.labels)
+
+
+def class_counts(labels: Iterable[str]) -> dict[str, int]:
+    """Count labels, in the order of `EMOTIONS`; a class without any has 0."""
+    counted = Counter(labels)
+    return {label: counted[label] for label in EMOTIONS}
+
+
+def load_corpus(folder: str | Path) -> Corpus:
+    """Read a prepared folder's table, and see that the sound files are there.
+
+    Raises
+    ------
+    DataError
+        When the folder was not prepared, a line of its table is wrong, or a sound file is missing.
+    """
+    folder = Path(folder)
+    table = folder / TABLE
+    if not table.is_file():
+        problem = f"has no {TABLE}: make it with `reelpulse speech prepare CORPUS -o {folder}`"
+        raise DataError(at(folder, problem))
+    rows = [_checked(table, line, row) for line, row in read_rows(table, _READ)]
+    if not rows:
+        raise DataError(at(table, "lists no recording: see the problems in prepare.json"))
+    names = tuple(row["name"] for row in rows)
+    (most, count), *_ = Counter(names).most_common(1)
+    if count > 1:
+        raise DataError(at(table, f"lists {most} {count} times: keep one line of it"))
+    there = {path.name for path in folder.iterdir()}
+    missing = [name for name in names if f"{name}{SUFFIX}" not in there]
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        problem = f"{missing[0]}{SUFFIX}{more} is not there: run `reelpulse speech prepare` again"
+        raise DataError(at(folder, problem))
+    return Corpus(
+        folder=folder,
+        names=names,
+        labels=np.array([EMOTIONS.index(row["label"]) for row in rows], np.int64),
+        speakers=np.array([row["speaker"] for row in rows], np.str_),
+        sentences=np.array([row["sentence"] for row in rows], np.str_),
+        durations=np.array([float(row["duration"]) for row in rows]),
+        fingerprint=_fingerprint(rows),
+    )
+
+
+def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a CSV file with a header line.
+
+    Parameters
+    ----------
+    path : Path
+    needed : iterable of str
+        Columns that must be there.
+
+    Yields
+    ------
+    int, dict of str to str
+        The number of the line in the file, and its values by column, without spaces around them;
+        "" where the line is too short. Lines of nothing are passed over.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, is not UTF-8, or a column is missing.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="", restkey="")
+            names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            lacking = [name for name in needed if name not in names]
+            if lacking:
+                problem = f"its first line must name the columns {','.join(needed)}; not there: "
+                raise DataError(at(path, problem + ", ".join(lacking)))
+            reader.fieldnames = names
+            for row in reader:
+                beyond = row.pop("", None)
+                if beyond:
+                    problem = f"line {reader.line_num} has more values than columns: quote commas"
+                    raise DataError(at(path, problem))
+                yield reader.line_num, {name: value.strip() for name, value in row.items()}
+    except UnicodeDecodeError:
+        raise DataError(at(path, "is not UTF-8: save it as “CSV UTF-8”")) from None
+    except csv.Error as error:
+        raise DataError(at(path, f"line {reader.line_num} is no CSV ({error})")) from None
+    except OSError as error:
+        raise DataError(at(path, f"cannot be read ({error.strerror or error})")) from None
+
+
+def _checked(table: Path, line: int, row: dict[str, str]) -> dict[str, str]:
+    """Check a line of the table."""
+    name = row["name"]
+    if not name or name in (".", "..") or "/" in name or "\\" in name:
+        raise DataError(at(table, f"line {line}: {name!r} is not the name of a recording"))
+    if row["label"] not in EMOTIONS:
+        known = ", ".join(EMOTIONS)
+        raise DataError(at(table, f"line {line}: unknown label {row['label']!r}; known: {known}"))
+    try:
+        duration = float(row["duration"])
+    except ValueError:
+        duration = math.nan
+    if not 0 < duration < math.inf:
+        problem = f"line {line}: the duration must be seconds, not {row['duration']!r}"
+        raise DataError(at(table, problem))
+    return row
+
+
+def _fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
+    columns = ("name", "speaker", "sentence", "label", "checksum")
+    lines = sorted("\x1f".join(str(row[column]) for column in columns) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
