@@ -21,7 +21,6 @@ them.
 
 from __future__ import annotations
 
-import functools
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +28,8 @@ from pathlib import Path
 
 import librosa
 import numpy as np
-import onnx
+from composite_faces import measured_faces, with_embedding
 
-import reelpulse
 from reelpulse import hub
 from reelpulse.media import rms
 from reelpulse.streams.laughter import MEL, PATCH, LaughterModel
@@ -40,7 +38,6 @@ from reelpulse.timeline import FACE_COLUMNS, LOUDNESS_COLUMNS, Timeline
 
 SECONDS = 600.0
 FPS = 2.0
-_LOOKS = 10.0
 _APART = 12.0
 
 Array = np.ndarray
@@ -217,13 +214,35 @@ def _stream(
     cache: Path,
     detectors: Mapping[str, LaughterModel],
 ) -> Stream:
-    stage = Stage(data, part, number, seed, cache)
+    """Make a stream, unless the cache has it of the same models."""
+    models = [hub.open_onnx(with_embedding(cache)).checksum]
+    models += [f"{name} {model.settings['checksum']}" for name, model in detectors.items()]
+    mark = zlib.crc32("\n".join(models).encode())
+    kept = cache / f"stream-{part}-{number}-{seed}-{mark:08x}.npz"
     times = np.arange(0.0, SECONDS, 1 / FPS)
-    heard = {name: stage.laughter(times, model) for name, model in detectors.items()}
-    meta = {"video": {"duration": SECONDS}}
-    values = stage.values(times).astype(np.float32)
-    timeline = Timeline(times, values, (*FACE_COLUMNS, *LOUDNESS_COLUMNS), meta)
-    return Stream(stage.name, timeline, stage.script.events, heard, stage.embeddings(times))
+    if not kept.exists():
+        stage = Stage(data, part, number, seed, cache)
+        events = [(e.kind, str(e.start), str(e.end)) for e in stage.script.events]
+        heard = [stage.laughter(times, model) for model in detectors.values()]
+        np.savez_compressed(
+            kept.with_suffix(".part.npz"),
+            values=stage.values(times),
+            seen=stage.embeddings(times),
+            heard=np.array(heard),
+            events=np.array(events),
+            name=stage.name,
+        )
+        kept.with_suffix(".part.npz").replace(kept)
+    with np.load(kept, allow_pickle=False) as made:
+        events = tuple(Event(kind, float(a), float(b)) for kind, a, b in made["events"].tolist())
+        heard = dict(zip(detectors, made["heard"], strict=True))
+        timeline = Timeline(
+            times,
+            made["values"].astype(np.float32),
+            (*FACE_COLUMNS, *LOUDNESS_COLUMNS),
+            {"video": {"duration": SECONDS}},
+        )
+        return Stream(str(made["name"]), timeline, events, heard, made["seen"])
 
 
 def _plan(rng: np.random.Generator) -> list[Event]:
@@ -237,59 +256,6 @@ def _plan(rng: np.random.Generator) -> list[Event]:
         events.append(Event(str(kind), time, time + length))
         time += length
     return events
-
-
-# The face
-
-
-@dataclass(frozen=True)
-class Faces:
-    """A clip's face at ten looks a second: times (T,), ten values and embeddings a look."""
-
-    times: Array
-    values: Array
-    embeddings: Array
-
-
-@functools.cache
-def measured_faces(file: Path, cache: Path) -> Faces:
-    """Measure a clip's face, unless the cache has it."""
-    network = _with_embedding(cache)
-    timeline = reelpulse.analyze(
-        file, out=cache, fps=_LOOKS, emotion=network, stream=("face", "embedding")
-    )
-    near = [(time - 0.5 / _LOOKS, time + 0.5 / _LOOKS) for time in timeline.times]
-    embeddings = reelpulse.embedding_summary(timeline.meta["file"], near, ("mean",))
-    seen = np.isfinite(timeline.column("valence"))
-    values = timeline.select(FACE_COLUMNS).values
-    return Faces(timeline.times[seen], values[seen], embeddings[seen])
-
-
-def _with_embedding(cache: Path) -> Path:
-    """The built-in face network, its last layer's input as a second output."""
-    model = onnx.load(hub.obtain("builtin"))
-    graph = model.graph
-    head = next(node for node in graph.node if node.op_type == "Gemm")
-    after = next(node for node in graph.node if head.output[0] in node.input)
-    meaned = next(node for node in graph.node if after.output[0] in node.input)
-    shape = next(value for value in graph.initializer if value.name == after.input[1])
-    looks = onnx.numpy_helper.to_array(shape).copy()
-    looks[-1] = 192
-    graph.initializer.append(onnx.numpy_helper.from_array(looks, "looks"))
-    graph.node.append(onnx.helper.make_node("Reshape", [head.input[0], "looks"], ["seen twice"]))
-    graph.node.append(
-        onnx.helper.make_node(
-            "ReduceMean", ["seen twice", meaned.input[1]], ["embedding"], keepdims=0
-        )
-    )
-    graph.output.append(
-        onnx.helper.make_tensor_value_info("embedding", onnx.TensorProto.FLOAT, ["batch", 192])
-    )
-    path = cache / "face_emotion_embedding.onnx"
-    content = model.SerializeToString()
-    if not path.exists() or path.read_bytes() != content:
-        path.write_bytes(content)
-    return path
 
 
 # The sound

@@ -20,19 +20,21 @@ from pathlib import Path
 import numpy as np
 from common import SHARED, parser, table, use_models, work_folder
 from composite import CLIPS, FOLDS, FPS, SECONDS, Stage, Stream, make_streams
-from reelpulse.moments.networks import MOMENT_NETWORKS
-from reelpulse.moments.train import Trained, fit_network
-from reelpulse.moments.windows import score_curve, window_scores
 from sklearn.metrics import roc_auc_score
 from tension import interval, judged
 
 from reelpulse.learn.task import BINARY
-from reelpulse.moments.inputs import STATISTICS, Steps
+from reelpulse.moments.fitting import Trained, fit_network
+from reelpulse.moments.inputs import STATISTICS, Recipe, Steps
 from reelpulse.moments.lengths import LENGTHS, Shape, step_times
+from reelpulse.moments.model import WINDOW_SECONDS, WINDOW_STEP
+from reelpulse.moments.networks import MOMENT_NETWORKS
 from reelpulse.moments.sampling import Sampler
 from reelpulse.moments.tension import tension_parts
+from reelpulse.moments.windows import score_curve, window_scores
 from reelpulse.settings import ClipSettings, TrainSettings
-from reelpulse.streams import LaughterModel, load_laughter
+from reelpulse.streams import load_laughter
+from reelpulse.streams.laughter import LaughterModel
 from reelpulse.timeline import Timeline
 
 SIZES = (10, 20, 50, 100)
@@ -144,12 +146,30 @@ def _embeddings(one: Labelled) -> Array:
 _TWO = (np.mean, np.std)
 
 
+@dataclass(frozen=True)
+class Slid:
+    """A fitted network as the model that is slid over a timeline, without its file between."""
+
+    trained: Trained
+    window = (WINDOW_SECONDS, WINDOW_STEP)
+    path = "in memory"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What stands between steps and the network."""
+        return self.trained.recipe
+
+    def scores(self, steps: Steps) -> Array:
+        """How funny windows are, (N,)."""
+        return BINARY.positive(self.trained.fitted.outputs(self.recipe(steps)))
+
+
 def found(trained: Trained, streams: Sequence[Stream]) -> list[tuple[float, float, float]]:
     """AP a tick, F1 and false alarms an hour of a model on whole streams."""
     out = []
     for stream in streams:
         timeline = stream.with_laughter("builtin")
-        windows = window_scores(timeline, trained)
+        windows = window_scores(timeline, Slid(trained))
         curve = score_curve(windows, timeline.times, timeline.bounds)
         out.append(judged(stream, np.nan_to_num(curve))[:3])
     return out

@@ -15,8 +15,10 @@ __version__ = "0.1.0"
 # Public name → where it lives. Imported at first use, so that `import reelpulse` is quick.
 _PUBLIC = {
     "analyze": "reelpulse.analysis",
+    "detect": "reelpulse.moments.detect",
     "embedding_summary": "reelpulse.timeline",
     "find_moments": "reelpulse.moments.detect",
+    "load_model": "reelpulse.moments.model",
     "load_timeline": "reelpulse.timeline",
     "Timeline": "reelpulse.timeline",
     "Moment": "reelpulse.timeline",
@@ -29,15 +31,18 @@ __all__ = [
     "Timeline",
     "__version__",
     "analyze",
+    "detect",
     "embedding_summary",
     "find_moments",
+    "load_model",
     "load_timeline",
 ]
 
 if TYPE_CHECKING:
     from reelpulse.analysis import analyze
     from reelpulse.errors import ReelpulseError
-    from reelpulse.moments.detect import find_moments
+    from reelpulse.moments.detect import detect, find_moments
+    from reelpulse.moments.model import load_model
     from reelpulse.timeline import Moment, Timeline, embedding_summary, load_timeline
 
 

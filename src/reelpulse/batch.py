@@ -11,11 +11,12 @@ from typing import Any
 from reelpulse.analysis import analyze
 from reelpulse.errors import MediaError, ReelpulseError, at
 from reelpulse.export import ReportSettings, check_formats, export
-from reelpulse.export.tables import moment_dict, moments_of
+from reelpulse.export.tables import moment_dict, moments_of, note_detection
 from reelpulse.measure import OnProgress
-from reelpulse.moments.detect import find_moments
+from reelpulse.moments.detect import Detection, check_settings, detect
+from reelpulse.moments.model import MomentModel
 from reelpulse.moments.turns import emotion_shares
-from reelpulse.settings import AnalyzeSettings, MomentSettings, as_dict
+from reelpulse.settings import AnalyzeSettings, MomentSettings
 from reelpulse.timeline import Moment, Timeline, load_timeline
 
 DEFAULT_FORMATS = ("json", "csv", "html")
@@ -25,11 +26,15 @@ REWRITTEN = ("json", "html")
 
 @dataclass
 class Result:
-    """What became of one video: a timeline, moments and files; or an error."""
+    """What became of one video: a timeline, moments and files; or an error.
+
+    `detection` is there where moments were looked for, and not read from a file.
+    """
 
     video: str
     timeline: Timeline | None = None
     moments: list[Moment] = field(default_factory=list)
+    detection: Detection | None = None
     files: list[Path] = field(default_factory=list)
     error: str | None = None
 
@@ -45,6 +50,8 @@ class Result:
             "person": meta.get("person"),
             "models": meta.get("models", {}),
             "emotions": emotion_shares(self.timeline),
+            "by": meta.get("moment_scores", {}).get("by"),
+            "settings": meta.get("moment_settings", {}),
             "moments": [moment_dict(rank, m) for rank, m in enumerate(self.moments, 1)],
             "files": [str(path) for path in self.files],
             "warnings": meta.get("warnings", []),
@@ -57,6 +64,7 @@ def analyze_many(
     settings: AnalyzeSettings | None = None,
     moment_settings: MomentSettings | None = None,
     *,
+    model: MomentModel | None = None,
     formats: Sequence[str] = DEFAULT_FORMATS,
     options: ReportSettings | None = None,
     progress: Callable[[str], OnProgress | None] | None = None,
@@ -70,6 +78,8 @@ def analyze_many(
         Folder for the results.
     settings : AnalyzeSettings, optional
     moment_settings : MomentSettings, optional
+    model : MomentModel, optional
+        What finds the moments; tension without it.
     formats : sequence of str
         Keys of `reelpulse.export.WRITERS`, beside the ``.h5``.
     options : ReportSettings, optional
@@ -83,12 +93,13 @@ def analyze_many(
         One a video, in order; a video that fails has its error and does not stop the others.
     """
     check_formats(formats)
+    check_settings(moment_settings or MomentSettings(), model)
     for video in videos:
         result = Result(str(video))
         try:
             on_progress = progress(Path(video).name) if progress else None
             timeline = analyze(video, out=out, settings=settings, progress=on_progress)
-            finish(result, timeline, moment_settings, formats, options)
+            finish(result, timeline, moment_settings, formats, options, model)
         except ReelpulseError as error:
             result.error = str(error)
         except MemoryError:
@@ -102,11 +113,12 @@ def finish(
     settings: MomentSettings | None,
     formats: Sequence[str],
     options: ReportSettings | None = None,
+    model: MomentModel | None = None,
 ) -> None:
     """Find a timeline's moments and write its files beside its ``.h5``."""
-    settings = settings or MomentSettings()
-    timeline.meta["moment_settings"] = as_dict(settings)
-    result.moments = find_moments(timeline, settings)
+    result.detection = detect(timeline, settings, model)
+    result.moments = result.detection.moments
+    note_detection(timeline, result.detection)
     path = Path(timeline.meta["file"])
     result.files = [path, *_written(result, timeline, path.parent, path.stem, formats, options)]
     result.timeline = timeline
@@ -131,6 +143,7 @@ def detect_again(
     settings: MomentSettings | None = None,
     formats: Sequence[str] = REWRITTEN,
     options: ReportSettings | None = None,
+    model: MomentModel | None = None,
 ) -> Result:
     """Find moments anew in a timeline that was measured before, and write them beside it.
 
@@ -140,7 +153,7 @@ def detect_again(
         When the file is no timeline of ours or its folder cannot be written.
     """
     result = Result(os.fspath(path))
-    finish(result, load_timeline(path), settings, formats, options)
+    finish(result, load_timeline(path), settings, formats, options, model)
     return result
 
 
@@ -177,9 +190,9 @@ def export_again(
     result = Result(os.fspath(path))
     moments = moments_of(timeline, path.with_name(f"{path.stem}.moments.json"))
     if moments is None:
-        settings = MomentSettings()
-        timeline.meta["moment_settings"] = as_dict(settings)
-        moments = find_moments(timeline, settings)
+        result.detection = detect(timeline)
+        note_detection(timeline, result.detection)
+        moments = result.detection.moments
     result.moments = moments
     folder = Path(out) if out is not None else path.parent
     result.files = _written(result, timeline, folder, path.stem, formats, options)

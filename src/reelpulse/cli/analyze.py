@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reelpulse.cli.options import show_notes, with_settings
+from reelpulse.cli.options import MODEL, show_notes, with_settings
 from reelpulse.settings import AnalyzeSettings, MomentSettings, ReportSettings
 
 
@@ -21,6 +21,7 @@ def analyze(
     out: Annotated[
         str, typer.Option("--out", "-o", metavar="FOLDER", help="Where the results go.")
     ] = "out",
+    model: Annotated[str | None, MODEL] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only results and warnings.")
     ] = False,
@@ -36,16 +37,25 @@ def analyze(
     reelpulse analyze stream.mp4 -o out/
     reelpulse analyze *.mp4 -o out/ --person me.jpg --person me2.jpg
     reelpulse analyze clip.mp4 --range 2:00-2:06.5 --ticks 15
+    reelpulse analyze stream.mp4 -o out/ --model funny.onnx
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.batch import analyze_many
     from reelpulse.cli.display import measuring, note, print_result
+    from reelpulse.moments.model import load_model
 
+    network = load_model(model) if model is not None else None
     results = []
     try:
         with measuring(quiet=quiet or json) as progress:
             for result in analyze_many(
-                videos, out, settings, moment_settings, options=report_settings, progress=progress
+                videos,
+                out,
+                settings,
+                moment_settings,
+                model=network,
+                options=report_settings,
+                progress=progress,
             ):
                 results.append(result)
                 if result.error is not None:

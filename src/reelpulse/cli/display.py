@@ -103,6 +103,13 @@ def measuring(*, quiet: bool) -> Iterator[Any]:
         hub.on_progress = None
 
 
+_NO_MOMENTS = {
+    True: "nothing moves far enough from the usual (try --min-score 0.05)",
+    False: "the model finds nothing at this threshold",
+}
+"""Why there are none, by whether tension looked for them."""
+
+
 def print_result(result: Result) -> None:
     """Print the short table of one video."""
     from rich.console import Console
@@ -117,9 +124,8 @@ def print_result(result: Result) -> None:
     for label, text in _facts(summary):
         console.print(f"  {label:<10}", Text(text), soft_wrap=True)
     if not result.moments:
-        console.print(
-            "  no moments: nothing moves far enough from the usual (try --min-score 0.05)"
-        )
+        by_tension = summary["settings"].get("model") is None
+        console.print(f"  no moments: {_NO_MOMENTS[by_tension]}", soft_wrap=True)
     else:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for column in ("  #", "from", "to", "peak", "score", "why"):
@@ -147,6 +153,13 @@ def _facts(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     emotions = [f"{name} {share:.0%}" for name, share in summary["emotions"].items()]
     if emotions:
         yield "emotions", ", ".join(emotions)
+    found_with = summary["settings"]
+    if found_with.get("model") is not None:
+        asked = f"{found_with['per_hour']:g} an hour"
+        if found_with["precision"] is not None:
+            asked = f"right {found_with['precision']:.0%} of the time on labelled videos"
+        model, threshold = printable(found_with["model"]), found_with["threshold"]
+        yield "found by", f"{model}: {asked}, scores from {threshold:.2f} on"
 
 
 def _person(person: dict[str, Any]) -> str:

@@ -67,8 +67,17 @@ def export(
     )
 
 
+def is_timeline(path: str) -> bool:
+    """Whether a file is called as those that analyze writes."""
+    return Path(path).suffix.lower() in (".h5", ".hdf5")
+
+
 def on_timelines(
-    paths: Sequence[str], work: Callable[[str], Result], show: Callable[[Result], None] | None
+    paths: Sequence[str],
+    work: Callable[[str], Result],
+    show: Callable[[Result], None] | None,
+    *,
+    videos: bool = False,
 ) -> None:
     """Do something with each ``.h5`` file, past those that fail; exits 1 where one did.
 
@@ -78,6 +87,8 @@ def on_timelines(
     work : callable
     show : callable or None
         Prints one result; without it all are printed as JSON at the end.
+    videos : bool
+        Whether `work` takes videos too.
     """
     from reelpulse.batch import Result
     from reelpulse.cli.display import note
@@ -86,7 +97,7 @@ def on_timelines(
     results = []
     for path in paths:
         try:
-            if Path(path).exists() and Path(path).suffix.lower() not in (".h5", ".hdf5"):
+            if not videos and Path(path).exists() and not is_timeline(path):
                 problem = "is not a timeline (.h5); run `reelpulse analyze` on a video first"
                 raise DataError(at(path, problem))
             result = work(path)

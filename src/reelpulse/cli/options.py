@@ -15,6 +15,12 @@ import typer
 from reelpulse.config import read_config
 from reelpulse.settings import SECTIONS, Settings, changed, plain_kind
 
+MODEL = typer.Option(
+    "--model",
+    metavar="FILE.onnx",
+    help="Find the moments with this model, which moments train wrote, instead of by tension.",
+)
+
 
 def with_settings(
     *groups: type[Settings], without: Collection[str] = ()

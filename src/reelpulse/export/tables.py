@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reelpulse.errors import DataError, at
 from reelpulse.files import write_json
-from reelpulse.settings import ReportSettings
+from reelpulse.moments.detect import TENSION, Detection, Scores, scores_of
+from reelpulse.moments.tension import tension_parts
+from reelpulse.settings import ReportSettings, parse_weights
 from reelpulse.timeline import Moment, Reason, Timeline
 from reelpulse.times import clock_text
 
@@ -35,8 +39,9 @@ def write_npz(
 def write_moments(
     timeline: Timeline, moments: Sequence[Moment], path: Path, options: ReportSettings
 ) -> None:
-    """Write the moments, best first, with the video they belong to and the settings used."""
+    """Write the moments, best first, with their video, the settings used and the scores."""
     video = timeline.meta.get("video", {})
+    scores = noted_scores(timeline)
     write_json(
         path,
         {
@@ -46,10 +51,40 @@ def write_moments(
                 key: video.get(key) for key in ("path", "fingerprint", "duration", "timecode")
             },
             "timeline": timeline.meta.get("file"),
+            "by": scores.by,
             "settings": timeline.meta.get("moment_settings", {}),
+            "warnings": timeline.meta.get("moment_warnings", []),
+            "scores": scores.as_dict(),
             "moments": [moment_dict(rank, moment) for rank, moment in enumerate(moments, 1)],
         },
     )
+
+
+def note_detection(timeline: Timeline, detection: Detection) -> None:
+    """Note in a timeline's ``meta`` what its moments were found by: writers tell of it."""
+    scores = detection.scores.as_dict()
+    _note(timeline, detection.settings, detection.warnings, {"by": detection.by, **scores})
+
+
+def _note(
+    timeline: Timeline, settings: dict[str, Any], warnings: list[str], scores: dict[str, Any]
+) -> None:
+    meta = timeline.meta
+    meta["moment_settings"], meta["moment_scores"] = settings, scores
+    meta["moment_warnings"] = warnings
+    said = meta.get("warnings", [])
+    meta["warnings"] = [*said, *(text for text in warnings if text not in said)]
+
+
+def noted_scores(timeline: Timeline) -> Scores:
+    """What the moments of a timeline were found by, as noted; its tension where nothing is."""
+    meta = timeline.meta
+    if noted := meta.get("moment_scores"):
+        return Scores(
+            noted["by"], noted["start"], noted["step"], np.array(noted["values"], np.float64)
+        )
+    weights = parse_weights(meta.get("moment_settings", {}).get("weight") or ())
+    return scores_of(timeline, tension_parts(timeline, weights).score, TENSION)
 
 
 def moment_dict(rank: int, moment: Moment) -> dict[str, Any]:
@@ -95,10 +130,26 @@ def load_moments(path: str | Path) -> list[Moment]:
     return _moments(Path(path), _read(Path(path)))
 
 
+def load_scores(path: str | Path) -> Scores:
+    """Read the scores that `write_moments` wrote: the highest of each second.
+
+    Raises
+    ------
+    DataError
+        When the file is none of moments, damaged, or older than the scores.
+    """
+    path = Path(path)
+    table = _read(path)
+    if "scores" not in table:
+        problem = "keeps no scores, an older reelpulse wrote it: run `reelpulse detect` again"
+        raise DataError(at(path, problem))
+    return _scores(path, table)
+
+
 def moments_of(timeline: Timeline, path: str | Path) -> list[Moment] | None:
     """Read the moments of a timeline; None where the file is not there or is of another video.
 
-    The settings that the moments were found with are noted in the timeline's ``meta``.
+    What the moments were found with, and their scores, are noted in the timeline's ``meta``.
 
     Raises
     ------
@@ -115,7 +166,13 @@ def moments_of(timeline: Timeline, path: str | Path) -> list[Moment] | None:
         return None
     moments = _moments(path, table)
     settings = table.get("settings")
-    timeline.meta["moment_settings"] = settings if isinstance(settings, dict) else {}
+    scores: dict[str, Any] = {}
+    if "scores" in table:
+        read = _scores(path, table)
+        scores = {"by": read.by, **read.as_dict()}
+    said = table.get("warnings")
+    warnings = [str(text) for text in said] if isinstance(said, list) else []
+    _note(timeline, settings if isinstance(settings, dict) else {}, warnings, scores)
     return moments
 
 
@@ -138,6 +195,18 @@ def _read(path: Path) -> dict[str, Any]:
 def _damaged(path: Path, how: str) -> DataError:
     problem = f"{how}: it is damaged; `reelpulse detect` on the timeline writes it anew"
     return DataError(at(path, problem))
+
+
+def _scores(path: Path, table: dict[str, Any]) -> Scores:
+    try:
+        said = table["scores"]
+        values = [_number(value, "a score") for value in said["values"]]
+        start, step = _number(said["start"], "start"), _number(said["step"], "step")
+        if not step > 0:
+            raise ValueError("step is no length")
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"its scores cannot be used ({error})") from None
+    return Scores(str(table.get("by") or TENSION), start, step, np.array(values, np.float64))
 
 
 def _moments(path: Path, table: dict[str, Any]) -> list[Moment]:

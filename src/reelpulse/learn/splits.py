@@ -91,7 +91,7 @@ def _too_few(folds: int, found: int, what: str, *, of_class: bool) -> str:
     fewer = f"use --folds {found}, or " if found > 1 else ""
     return (
         f"{need} {there}: {fewer}label more {what},"
-        " or say in the column `source` which clips belong together"
+        " or name the one that each is of in the column `source`"
     )
 
 

@@ -16,7 +16,7 @@ from reelpulse.moments.model import MomentModel, check_timeline, load_model
 from reelpulse.moments.occlusion import occlusion_reasons
 from reelpulse.moments.reasons import reasons
 from reelpulse.moments.tension import extent, tension_parts
-from reelpulse.moments.windows import Slider, score_curve, window_scores
+from reelpulse.moments.windows import MOST_MISSING, Slider, score_curve, window_scores
 from reelpulse.settings import MomentSettings, as_dict, changed, parse_weights
 from reelpulse.timeline import Moment, Reason, Timeline, load_timeline
 
@@ -143,18 +143,32 @@ def detect(
     threshold from which on that share of its moments was right on labelled videos.
     """
     settings = changed(settings or MomentSettings(), {})
+    if model is not None and not isinstance(model, MomentModel):
+        model = load_model(model)
+    check_settings(settings, model)
     if not isinstance(timeline, Timeline):
         timeline = load_timeline(timeline)
     if model is None:
         return _by_tension(timeline, settings)
-    return _by_model(
-        timeline, settings, model if isinstance(model, MomentModel) else load_model(model)
-    )
+    return _by_model(timeline, settings, model)
+
+
+def check_settings(settings: MomentSettings, model: MomentModel | None) -> None:
+    """Refuse what cannot be asked for, before a video is measured.
+
+    Raises
+    ------
+    SettingsError, ModelError
+        On a precision without a model, or one that the model does not reach.
+    """
+    if settings.precision is None:
+        return
+    if model is None:
+        raise SettingsError("setting `precision` is for a model: give one with --model")
+    model.threshold(settings.precision)
 
 
 def _by_tension(timeline: Timeline, settings: MomentSettings) -> Detection:
-    if settings.precision is not None:
-        raise SettingsError("setting `precision` is for a model: give one with --model")
     parts = tension_parts(timeline, parse_weights(settings.weight))
     found = spans(timeline.times, parts.score, parts.extent, settings)
     why = [reasons(timeline, parts, span.start, float(timeline.times[span.tick])) for span in found]
@@ -176,7 +190,7 @@ def _by_model(timeline: Timeline, settings: MomentSettings, model: MomentModel) 
     windows = window_scores(timeline, model, bounds=bounds)
     if not np.isfinite(windows.scores).any():
         warnings.append(
-            f"too little was measured of what {model.name} looks at"
+            f"{MOST_MISSING:.0%} or more of each window lacks something that {model.name} looks at"
             f" ({', '.join(model.recipe.columns)}): no moments can be found with it"
         )
     score = score_curve(windows, timeline.times, bounds)
@@ -200,9 +214,7 @@ def _by_model(timeline: Timeline, settings: MomentSettings, model: MomentModel) 
     )
 
 
-def _wanted(
-    timeline: Timeline, settings: MomentSettings, model: MomentModel
-) -> tuple[int, float]:
+def _wanted(timeline: Timeline, settings: MomentSettings, model: MomentModel) -> tuple[int, float]:
     """How many moments at most, and the least that their peaks score."""
     start, end = timeline.bounds
     least = settings.min_score or 0.0

@@ -11,9 +11,7 @@ import numpy as np
 from reelpulse.errors import DataError
 from reelpulse.learn.metrics import Score
 from reelpulse.moments.figures import Units, figures_of
-from reelpulse.moments.matching import IOUS, TINY, Floats, Judged, Range, match_events
-
-__all__ = ["Evaluation", "Judged", "evaluate", "expected_precision", "match_events"]
+from reelpulse.moments.matching import IOUS, TINY, Floats, Judged, Range
 
 PLACINGS = 200
 """Random placings of the moments whose mean is what luck gives."""

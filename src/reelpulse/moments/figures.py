@@ -87,7 +87,7 @@ def figures_of(videos: Sequence[Judged], *, ranking: bool = True) -> dict[str, F
 
 
 def _middles(ranges: Sequence[Range]) -> Floats:
-    return np.asarray(ranges, np.float64).reshape(-1, 2).mean(axis=1)
+    return np.asarray(np.asarray(ranges, np.float64).reshape(-1, 2).mean(axis=1))
 
 
 def _ratio(part: Floats, whole: Floats) -> Figure:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +177,9 @@ def checked_labels(labels: npt.ArrayLike, task: Task) -> Array:
         wrong |= stored != np.round(np.where(wrong, 0, stored))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise DataError(f"clip {row} is labelled {stored[row]}, which is not between 0 and {most:g}")
+        raise DataError(
+            f"clip {row} is labelled {stored[row]}, which is not between 0 and {most:g}"
+        )
     found = np.unique(stored)
     if task.kind != "score":
         lacking = [name for code, name in enumerate(task.classes) if code not in found]
@@ -316,9 +318,7 @@ def _write(path: Path, plan: str, test: npt.NDArray[Any], outputs: Array, second
         np.savez(file, plan=plan, test=test, outputs=outputs, seconds=seconds)
 
 
-def _read(
-    path: Path, plan: str, test: npt.NDArray[Any], task: Task
-) -> tuple[Array, float] | None:
+def _read(path: Path, plan: str, test: npt.NDArray[Any], task: Task) -> tuple[Array, float] | None:
     """A finished fold; None where there is none of this very plan."""
     try:
         with np.load(path, allow_pickle=False) as kept:

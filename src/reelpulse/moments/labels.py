@@ -122,7 +122,9 @@ def read_table(path: str | Path) -> tuple[list[str], list[Row]]:
         raise DataError(at(path, "is empty: its first line names the columns"))
     separator = max(",;\t", key=header.count)
     # strict: a quote that nobody closes would swallow all lines after it
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True
+    )
     rows: list[tuple[int, list[str]]] = []
     line = 1
     try:
@@ -206,7 +208,8 @@ def read_labels(
     notes = _check_columns(path, columns)
     if not rows:
         raise DataError(at(path, "names no clips below its first line"))
-    _refuse(path, _unlabelled(rows))
+    empty = [f"line {line}: has no label: fill it in" for line, row in rows if not row["label"]]
+    _refuse(path, empty)
     texts = [row["label"] for _, row in rows]
     found = task if isinstance(task, Task) else _task_of(texts, task)
     _refuse(path, list(_mistakes(rows, lambda row: _code(row["label"], found))))
@@ -263,14 +266,6 @@ def _mistakes(rows: Sequence[Row], read: Callable[[dict[str, str]], object]) -> 
             yield f"line {line}: {error}"
 
 
-def _unlabelled(rows: Sequence[Row]) -> list[str]:
-    empty = [line for line, row in rows if not row["label"]]
-    if not empty:
-        return []
-    count = f"{len(empty)} of {len(rows)} lines have no label" if len(empty) > 1 else "has no label"
-    return [f"line {empty[0]}: {count}: fill in the column `label`"]
-
-
 def _task_of(texts: Sequence[str], asked: str) -> Task:
     """The task asked for, or the smallest that has all the labels."""
     if asked != "auto":
@@ -315,7 +310,7 @@ def _code(text: str, task: Task) -> float:
     elif number is not None and number in _codes(LEVELS):
         hint = "--task levels has it. "
     elif number is not None and 0 <= number <= SCORE.highest:
-        hint = "words and scores are not mixed. "
+        hint = "--task score has it, and then no words. "
     else:
         hint = f"did you mean {near[0]}? " if near else ""
     raise DataError(f"unknown label {text!r}: {hint}Labels are {', '.join(known)}")

@@ -50,8 +50,8 @@ class Judged:
         true = np.zeros(len(middles), bool)
         for start, end in self.truth:
             true |= (middles >= start) & (middles < end)
-            nearest = int(((start + end) / 2 - self.start) / self.step)
-            true[min(nearest, len(true) - 1)] |= len(true) > 0
+            holds = int(((start + end) / 2 - self.start) / self.step)
+            true[holds : holds + 1] = True
         return true
 
 

@@ -14,6 +14,7 @@ from reelpulse.errors import ModelError, at
 from reelpulse.hub import open_onnx
 from reelpulse.learn.task import Task
 from reelpulse.moments.inputs import Recipe, Steps
+from reelpulse.settings import AnalyzeSettings, changed
 from reelpulse.timeline import LOUDNESS_COLUMNS, Timeline
 
 KIND, VERSION = "moments", 1
@@ -67,7 +68,7 @@ class MomentModel:
     window: tuple[tuple[float, ...], float]
     operating: tuple[Operating, ...]
     description: dict[str, Any]
-    _session: Any
+    session: Any
 
     def outputs(self, steps: Steps) -> npt.NDArray[np.float32]:
         """Run the network on clips or windows.
@@ -121,12 +122,18 @@ class MomentModel:
         return min(reached)
 
     @property
+    def trained_on(self) -> dict[str, Any]:
+        """How the videos of the training clips were measured: ``rate``, ``models`` and more."""
+        said = self.description.get("sampling")
+        return said if isinstance(said, dict) else {}
+
+    @property
     def _inputs(self) -> list[str]:
-        return [item.name for item in self._session.get_inputs()]
+        return [item.name for item in self.session.get_inputs()]
 
     def _run(self, inputs: Mapping[str, npt.NDArray[np.float32]], count: int) -> Any:
         try:
-            found = np.asarray(self._session.run(["output"], dict(inputs))[0])
+            found = np.asarray(self.session.run(["output"], dict(inputs))[0])
         except Exception as error:  # ONNX Runtime's errors have no base of their own
             raise self._odd(f"cannot be run ({str(error)[:200]})") from error
         if found.shape != (count, self.task.outputs) or found.dtype != np.float32:
@@ -156,8 +163,8 @@ def load_model(path: str | Path) -> MomentModel:
     opened = open_onnx(path)
     said = opened.metadata
     if (kind := said.get("kind")) != KIND:
-        what = f"is a model of kind {kind!r}" if kind else "does not say what it is a model of"
-        problem = f"{what}, not one of moments: give a file that `reelpulse moments train` wrote"
+        what = f"is a model of the kind {kind!r}, and none" if kind else "is no model"
+        problem = f"{what} of moments: give a file that `reelpulse moments train` wrote"
         raise ModelError(at(path, problem))
     version = said.get("version")
     if isinstance(version, int) and version > VERSION:
@@ -218,6 +225,15 @@ def _nothing(recipe: Recipe) -> Steps:
     )
 
 
+def analysis_for(model: MomentModel) -> AnalyzeSettings:
+    """How to analyse a video for a model: at the rate of the clips that it learnt from."""
+    rate = model.trained_on.get("rate")
+    changes: dict[str, Any] = {"fps": rate} if isinstance(rate, int | float) else {}
+    if model.recipe.embeddings:
+        changes["stream"] = ("embedding",)
+    return changed(AnalyzeSettings(), changes)
+
+
 def check_timeline(model: MomentModel, timeline: Timeline) -> list[str]:
     """See whether a timeline is what a model was trained on.
 
@@ -243,9 +259,7 @@ def check_timeline(model: MomentModel, timeline: Timeline) -> list[str]:
         wanted = " ".join(f"--stream {name}" for name in streams)
         problem = f"wants {', '.join(missing)}, which the timeline lacks: analyse the video again"
         raise ModelError(at(model.path, f"{problem} with {wanted}"))
-    sampling = model.description.get("sampling")
-    trained: Mapping[str, Any] = sampling if isinstance(sampling, dict) else {}
-    apart = [*_rates(trained, timeline), *_measured_by(trained, timeline)]
+    apart = [*_rates(model.trained_on, timeline), *_measured_by(model.trained_on, timeline)]
     if not apart:
         return []
     return [
@@ -274,4 +288,3 @@ def _measured_by(trained: Mapping[str, Any], timeline: Timeline) -> list[str]:
         for role in sorted(set(theirs) & set(ours))
         if theirs[role] != ours[role]
     ]
-

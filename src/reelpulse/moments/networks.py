@@ -1,4 +1,4 @@
-"""The classifiers of moments, by name. A newcomer's is a function and a line in `MOMENT_NETWORKS`."""
+"""The classifiers of moments, by name: another is a function and a line in `MOMENT_NETWORKS`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Networks of steps: small ones, of PyTorch, that do not see what is padding.
 
-Each takes ``input`` (N, S, width) and ``mask`` (N, S), 1 at the steps that are there, which follow one
-another without a gap; and gives logits (N, outputs).
+Each takes ``input`` (N, S, width) and ``mask`` (N, S), 1 at the steps that are there, which follow
+one another without a gap; and gives logits (N, outputs).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.learn.fit import Batches, FitSettings, fit
+from reelpulse.learn.fit import Batches, FitSettings, fit, on_threads
 from reelpulse.learn.onnx_file import from_torch
 from reelpulse.learn.task import Task
 from reelpulse.settings import TrainSettings
@@ -57,7 +57,7 @@ class NeuralNetwork:
 
         answering = _answering(self.network, self.task)
         found = [np.zeros((0, self.task.outputs), np.float32)]
-        with torch.no_grad():
+        with torch.no_grad(), on_threads(1):
             for start in range(0, len(inputs["input"]), _ROWS):
                 rows = slice(start, start + _ROWS)
                 pair = (torch.from_numpy(inputs[name][rows]) for name in ("input", "mask"))
@@ -188,7 +188,7 @@ def _answering(network: nn.Module, task: Task) -> nn.Module:
             self.network = network
 
         def forward(self, given: Tensor, mask: Tensor) -> Tensor:
-            logits = self.network(given, mask)
+            logits: Tensor = self.network(given, mask)
             return logits.softmax(1) if task.kind == "classes" else logits.sigmoid()
 
     return Answering().eval()
@@ -292,7 +292,8 @@ def _convolution(inside: int, outside: int) -> nn.Module:
             wide = functional.pad(given * there, (0, 0, side, side))
             steps = given.shape[1]
             beside = torch.cat([wide[:, i : i + steps] for i in range(KERNEL)], 2)
-            return self.filters(beside).relu() * there
+            seen: Tensor = self.filters(beside).relu() * there
+            return seen
 
     return Convolution()
 

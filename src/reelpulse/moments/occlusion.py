@@ -1,8 +1,8 @@
 """Why a model took a moment: what its score loses when a part of the window is made usual.
 
-Occlusion, after Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks": here
-not of a patch of a picture but of a group of columns, and not by grey but by what is usual for the
-video around the moment.
+Occlusion, after Zeiler and Fergus 2014, "Visualizing and Understanding Convolutional Networks":
+here not of a patch of a picture but of a group of columns, and not by grey but by what is usual for
+the video around the moment.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from reelpulse.timeline import EMOTIONS, LOUDNESS_COLUMNS, Reason, Timeline
 PATTERN = "pattern"
 """The part that is named where no group of columns moves the score by itself."""
 
+_TINY = 1e-6
+_LEAST_SCORE = 1e-9
 _EMBEDDINGS = "face"
 _USUAL_WINDOWS = 16
 """Windows around a moment whose embeddings are the usual ones."""
@@ -66,35 +68,53 @@ def occlusion_reasons(
     list of tuple of Reason
         One a moment; ``pattern over time`` where no group moves the score by itself.
     """
-    return [_reasons(timeline, slider, windows, start, peak) for start, peak in found]
+    strongest = _Strongest(windows)
+    why = []
+    for start, peak in found:
+        near = _cut(timeline, peak)
+        low, high = strongest(peak)
+        parts, steps = _occluded(slider, low, high, _median(_cut(slider.timeline, peak).values))
+        scores = slider.model.scores(steps).astype(float)
+        drops = np.maximum(scores[0] - scores[1:], 0)
+        shares = drops / max(scores[0], drops.sum(), _LEAST_SCORE)
+        emotions = near.select(EMOTIONS).values
+        scene = Scene(
+            near,
+            start,
+            around=(near.times >= low) & (near.times <= high),
+            usual=dict(zip(near.columns, _median(near.values).tolist(), strict=True)),
+            away=np.abs(emotions - _median(emotions)).sum(axis=1),
+            rises=False,
+        )
+        named = told(scene, dict(zip(parts, shares.tolist(), strict=True)))
+        why.append(named or (Reason(PATTERN, "pattern over time", 1.0),))
+    return why
 
 
-def _reasons(
-    timeline: Timeline, slider: Slider, windows: Windows, start: float, peak: float
-) -> tuple[Reason, ...]:
-    place = loudest(windows, peak)
-    low, high = windows.starts[place], windows.ends[place]
-    near = np.abs(timeline.times - peak) <= WINDOW_SECONDS / 2
-    usual = _median(slider.timeline.values[near])
-    parts, steps = _occluded(slider, low, high, usual)
-    scores = slider.model.scores(steps).astype(float)
-    drops = np.maximum(scores[0] - scores[1:], 0)
-    shares = drops / max(scores[0], drops.sum(), 1e-9)
-    by_column = dict(zip(timeline.columns, _median(timeline.values[near]).tolist(), strict=True))
-    emotions = timeline.select(EMOTIONS).values
-    away = np.abs(emotions - _median(emotions[near])).sum(axis=1)
-    around = (timeline.times >= low) & (timeline.times <= high)
-    scene = Scene(timeline, start, around, by_column, away, rises=False)
-    named = told(scene, dict(zip(parts, shares.tolist(), strict=True)))
-    rest = round(1 - sum(reason.share for reason in named), 3)
-    return named or (Reason(PATTERN, "pattern over time", rest),)
+def _cut(timeline: Timeline, time: float) -> Timeline:
+    """What tells what is usual around a time."""
+    edges = [time - WINDOW_SECONDS / 2, time + WINDOW_SECONDS / 2]
+    inside = slice(*np.searchsorted(timeline.times, edges).tolist())
+    return Timeline(timeline.times[inside], timeline.values[inside], timeline.columns)
 
 
-def loudest(windows: Windows, time: float) -> int:
-    """The window that gives most to the score at a time."""
-    middles, half = (windows.starts + windows.ends) / 2, (windows.ends - windows.starts) / 2
-    near = 1 - np.abs(time - middles) / half
-    return int(np.argmax(np.where(near >= 0, near + 1e-9, 0) * np.nan_to_num(windows.scores)))
+class _Strongest:
+    """Finds the window that gives most to the score at a time."""
+
+    def __init__(self, windows: Windows) -> None:
+        known = np.flatnonzero(windows.scores > 0)
+        order = known[np.argsort(windows.middles[known], kind="stable")]
+        self._starts, self._ends = windows.starts[order], windows.ends[order]
+        self._middles, self._scores = windows.middles[order], windows.scores[order]
+        self._half = (self._ends - self._starts) / 2
+        self._reach = float(self._half.max(initial=0.0)) + _TINY
+
+    def __call__(self, time: float) -> tuple[float, float]:
+        edges = [time - self._reach, time + self._reach]
+        near = slice(*np.searchsorted(self._middles, edges).tolist())
+        away = np.abs(time - self._middles[near]) / self._half[near]
+        best = near.start + int(np.argmax(np.maximum(1 - away, _TINY) * self._scores[near]))
+        return float(self._starts[best]), float(self._ends[best])
 
 
 def _occluded(

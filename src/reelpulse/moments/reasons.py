@@ -109,12 +109,11 @@ def _facts(scene: Scene, part: str) -> Facts:
             return _laughter(scene.timeline, scene.around)
     if not len(away):
         return {}
-    if part == "loudness":
-        ratios = (away + usual) / max(usual, SILENCE)
-        size = ratios if scene.rises else np.abs(np.log(np.maximum(ratios, SILENCE)))
-        return {"ratio": round(float(ratios[np.argmax(size)]), 2)}
     size = away if scene.rises and part != "valence" else np.abs(away)
-    return {"change": round(float(away[np.argmax(size)]), 2)}
+    most = float(away[np.argmax(size)])
+    if part == "loudness":
+        return {"ratio": round((most + usual) / max(usual, SILENCE), 2)}
+    return {"change": round(most, 2)}
 
 
 def _laughter(timeline: Timeline, around: npt.NDArray[np.bool_]) -> Facts:

@@ -37,7 +37,7 @@ WINDOW_SECONDS = 6.0
 
 _EVEN = 0.5
 _SUREST = 1e-4
-_UNSURE = 0.8
+_UNSURE = 0.95
 """Bits from which on a window is said to lie near the threshold."""
 
 _BLOCK = 2048
@@ -155,8 +155,8 @@ def suggest(
             progress(done, len(timelines), Path(str(timeline.meta.get("file", ""))).name)
         warnings += [text for text in check_timeline(model, timeline) if text not in warnings]
         found.append(_candidates(timeline, model, summary, clips))
-    windows = list(_chosen(found, _threshold(model), known, count))
-    if len(windows) < count:
+    windows = list(_chosen(found, _threshold(model), known, count)) if found else []
+    if found and len(windows) < count:
         warnings.append(
             f"only {len(windows)} windows could be suggested: the rest is labelled, lies beside"
             " these, or was not measured well enough"

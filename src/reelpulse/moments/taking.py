@@ -34,7 +34,7 @@ class Taken:
     tension : ndarray of float64, shape (N,)
         The highest in each clip.
     lacks : tuple of str, length N
-        What was not measured, for people; empty where all was.
+        What was missing most, for people; empty where all was measured.
     """
 
     steps: Steps
@@ -122,7 +122,8 @@ class Taker:
         return float(max(inside.max(initial=0.0), middle))
 
     def _lacks(self, seen: npt.NDArray[np.bool_], there: npt.NDArray[np.bool_]) -> str:
-        """Name what was not measured at some step; the face's columns as one."""
-        gaps = [p for p in self._judged if not seen[there, p].all()]
-        names = [self._kept.columns[place] for place in gaps]
+        """Name what was missing most; the face's columns as one."""
+        gaps = 1 - seen[there].mean(axis=0)
+        worst = max(gaps[place] for place in self._judged)
+        names = [self._kept.columns[p] for p in self._judged if 0 < gaps[p] >= worst / 2]
         return ", ".join(dict.fromkeys("face" if n in FACE_COLUMNS else n for n in names))

@@ -36,7 +36,7 @@ class Trees:
             return np.zeros((0, self.task.outputs), np.float32)
         seen = values if self.projection is None else self.projection(values)
         if self.task.kind == "score":
-            return np.clip(self.forest.predict(seen), 0, 1).astype(np.float32)[:, None]
+            return np.asarray(np.clip(self.forest.predict(seen), 0, 1)[:, None], np.float32)
         found = np.asarray(self.forest.predict_proba(seen), np.float32)
         return found if self.task.kind == "classes" else found[:, 1:]
 
@@ -92,7 +92,7 @@ def fit_forest(
         min_samples_leaf=int(params["leaf"]),
         max_features="sqrt",
         random_state=seed,
-        n_jobs=2,
+        n_jobs=1,
     )
     forest.fit(seen, _answers(targets, task), sample_weight=weights)
     return Trees(forest, task, projection, values.shape[1])
@@ -136,7 +136,7 @@ def fit_boosted(
         "subsample": 0.8,
         "colsample_bytree": 0.8,
         "random_state": seed,
-        "n_jobs": 2,
+        "n_jobs": 1,
     }
     if held_back.any():
         rest = ~held_back

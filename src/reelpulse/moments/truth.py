@@ -54,7 +54,7 @@ class Watched:
     ----------
     paths : tuple of str
         What it may be called: by the whole, the end or the last part of one of these, with or
-        without what follows the last dot.
+        without its ending.
     start, end : float
         What of it was looked at, in seconds.
     duration : float
@@ -172,9 +172,10 @@ def sort_truth(
             of_video[place].append(_within(row, videos[place], path))
     warnings = []
     if others:
-        warnings.append(at(path, _unknown(others, videos)))
+        said = _unknown(others)
         if not any(of_video):
-            raise DataError(warnings[0])
+            raise DataError(at(path, f"{said}{_hint(next(iter(others)), videos)}"))
+        warnings.append(at(path, said))
     ranges = []
     for video, own in zip(videos, of_video, strict=True):
         seen = [row for row in own if row.end > video.start and row.start < video.end]
@@ -231,14 +232,18 @@ def _short(video: Watched) -> str:
     return PurePosixPath(video.paths[0].replace("\\", "/")).name
 
 
-def _unknown(others: dict[str, list[int]], videos: Sequence[Watched]) -> str:
-    name = next(iter(others))
-    stems = {PurePosixPath(_short(video)).stem: _short(video) for video in videos}
-    near = difflib.get_close_matches(PurePosixPath(name).stem, list(stems), n=1)
-    hint = f"; did you mean {stems[near[0]]}?" if near else ""
+def _unknown(others: dict[str, list[int]]) -> str:
     more = f" and {len(others) - 1} more" if len(others) > 1 else ""
     lines = _lines(line for own in others.values() for line in own)
-    return f"{lines} left out: {name!r}{more} not among the videos given{hint}"
+    return f"{lines} left out: {next(iter(others))!r}{more} not among the videos given"
+
+
+def _hint(name: str, videos: Sequence[Watched]) -> str:
+    stems = {PurePosixPath(_short(video)).stem: _short(video) for video in videos}
+    near = difflib.get_close_matches(PurePosixPath(name).stem, list(stems), n=1)
+    if near:
+        return f"; did you mean {stems[near[0]]}?"
+    return f", such as {_short(videos[0])}"
 
 
 def _lines(lines: Iterable[int]) -> str:

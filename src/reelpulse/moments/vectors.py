@@ -209,8 +209,8 @@ def _platt(
 ) -> tuple[float, float]:
     """Find the sigmoid of decisions that clips got from machines not fitted on them.
 
-    As in Platt, "Probabilistic Outputs for Support Vector Machines" (1999): the targets are a little
-    off 0 and 1, by how few examples there are.
+    As in Platt, "Probabilistic Outputs for Support Vector Machines" (1999): the targets are a
+    little off 0 and 1, by how few examples there are.
     """
     from sklearn.base import clone
     from sklearn.linear_model import LogisticRegression

@@ -1,13 +1,16 @@
 """A model slid over a timeline: windows and their scores, and from these a score a tick.
 
 Windows of the lengths that the model was made for start every half second. Each is brought to the
-model's steps as its training clips were. Those of which 30 % or more was not measured have no score,
-as such clips are left out of training.
+model's steps as its training clips were. Those of which 30 % or more was not measured have no
+score, as such clips are left out of training.
 
 A window speaks for the seconds around its middle: at a tick, windows count with the weight
 ``1 - |tick - middle| / (length / 2)``, which falls to 0 at their edges. So the score of a tick is a
 mean over windows of all lengths that lie around it, it changes smoothly, and its peak is where
-windows centre on what the model looks for.
+windows centre on what the model looks for. Where fewer windows lie around a tick, at the ends of
+the video and of what was measured, that mean is kept while they have half the weight that they
+have elsewhere (then some window has its middle there), and falls to 0 with it beyond: no peak
+stands on the edge of a single window.
 """
 
 from __future__ import annotations
@@ -36,7 +39,10 @@ _BLOCK = 2048
 _MOST_THREADS = 4
 _TINY = 1e-6
 _EDGE = 1e-3
-"""Weight of a window at its edges, so that the first and the last tick have a score too."""
+"""Weight of a window at its very edges: the one tick of a tiny video lies there."""
+
+_ENOUGH = 0.5
+"""Share of the weight that windows have elsewhere, with which they tell all of a tick's score."""
 
 Times = npt.NDArray[np.float64]
 
@@ -215,20 +221,20 @@ def score_curve(windows: Windows, times: Times, bounds: tuple[float, float]) -> 
     ndarray of float64, shape (T,)
         In [0, 1]; 0 where no window that has a score lies around.
     """
+    half = (windows.ends - windows.starts) / 2
     known = np.isfinite(windows.scores)
-    starts, ends, scores = windows.starts[known], windows.ends[known], windows.scores[known]
-    middles, half = (starts + ends) / 2, (ends - starts) / 2
-    total, weight = np.zeros(len(times)), np.zeros(len(times))
-    first = np.searchsorted(times, starts - _TINY)
-    last = np.searchsorted(times, ends + _TINY)
+    scores = np.where(known, windows.scores, 0.0)
+    total, weight, full = np.zeros((3, len(times)))
+    first = np.searchsorted(times, windows.starts - _TINY)
+    last = np.searchsorted(times, windows.ends + _TINY)
     for shift in range(int((last - first).max(initial=0))):
-        tick = first + shift
-        inside = np.flatnonzero(tick < last)
-        tick = tick[inside]
-        away = np.abs(times[tick] - middles[inside]) / half[inside]
-        near = np.maximum(1 - away, _EDGE)
+        inside = np.flatnonzero(first + shift < last)
+        tick = first[inside] + shift
+        near = np.maximum(1 - np.abs(times[tick] - windows.middles[inside]) / half[inside], _EDGE)
         total += np.bincount(tick, near * scores[inside], len(times))
-        weight += np.bincount(tick, near, len(times))
-    score = np.divide(total, weight, out=np.zeros(len(times)), where=weight > 0)
+        weight += np.bincount(tick, near * known[inside], len(times))
+        full += np.bincount(tick, near, len(times))
+    enough = max(_ENOUGH * float(full.max(initial=0.0)), _TINY)
+    score = total / np.maximum(weight, enough)
     score[(times < bounds[0] - _TINY) | (times > bounds[1] + _TINY)] = 0
     return score

@@ -160,8 +160,10 @@ def _boxes(
     area = rng.uniform(settings.erase_smallest, settings.erase_largest, count)
     oblong = _MOST_OBLONG ** rng.uniform(-1, 1, count)
     tall = np.rint(np.sqrt(area * oblong) * height).astype(int).clip(1, height)
-    # The width makes up for what the height was rounded by.
-    wide = np.rint(area * height * width / tall).astype(int).clip(1, width)
+    # The width makes up for what the height was rounded by, and keeps the area within its bounds.
+    points = height * width / tall
+    least, most = np.ceil(settings.erase_smallest * points), settings.erase_largest * points // 1
+    wide = np.rint(area * points).clip(least, most).clip(1, width).astype(int)
     top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
     boxes = np.stack([np.arange(count), top, top + tall, left, left + wide], axis=1)
     return np.asarray(boxes[erased], np.int64)

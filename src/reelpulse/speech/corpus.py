@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,11 +17,14 @@ import numpy.typing as npt
 
 from reelpulse.errors import DataError, at
 
+log = logging.getLogger(__name__)
+
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 """The classes; a label is stored as its place here."""
 
 TABLE = "table.csv"
 REPORT = "prepare.json"
+JOURNAL = "prepare.jsonl"
 SUFFIX = ".flac"
 COLUMNS = (
     *("name", "speaker", "sentence", "label", "duration", "source"),
@@ -44,7 +48,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout found: recordings in order, and a line for what could not be used or stands out."""
+    """What a layout found: recordings in order; a line for each that cannot be used, and notes."""
 
     recordings: tuple[Recording, ...]
     problems: tuple[str, ...] = ()
@@ -122,6 +126,8 @@ def load_corpus(folder: str | Path) -> Corpus:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         problem = f"{missing[0]}{SUFFIX}{more} is not there: run `reelpulse speech prepare` again"
         raise DataError(at(folder, problem))
+    if REPORT not in there:
+        log.warning("%s: was not prepared to its end: %d recordings are used", folder, len(rows))
     return Corpus(
         folder=folder,
         names=names,
@@ -155,7 +161,7 @@ def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[int, dict[str
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, restval="", restkey="")
+            reader = csv.DictReader(file, restval="")
             names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
             lacking = [name for name in needed if name not in names]
             if lacking:
@@ -163,8 +169,7 @@ def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[int, dict[str
                 raise DataError(at(path, problem + ", ".join(lacking)))
             reader.fieldnames = names
             for row in reader:
-                beyond = row.pop("", None)
-                if beyond:
+                if any(row.pop(None, ())):
                     problem = f"line {reader.line_num} has more values than columns: quote commas"
                     raise DataError(at(path, problem))
                 yield reader.line_num, {name: value.strip() for name, value in row.items()}

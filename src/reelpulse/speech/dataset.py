@@ -5,26 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.errors import DataError, at
+from reelpulse.errors import DataError, MediaError, at
 from reelpulse.files import Busy, atomic_path, only_one, write_json
 from reelpulse.media import read_sound
 from reelpulse.speech.picture import Picture, PictureSpec, picture
-from reelpulse.speech.sound import SoundChange, changed
+from reelpulse.speech.sound import SoundChange, changed, trimmed
+from reelpulse.speech.workers import spread
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +34,6 @@ HIGHEST = 255
 
 _VERSION = 1
 """Of what `picture` draws; to be raised when that changes."""
-
-_FEW = 64
-"""So few sounds are drawn sooner than other processes start."""
 
 _CHUNK = 64
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -152,9 +145,11 @@ def load_pictures(
 
     Raises
     ------
+    MediaError
+        When a sound cannot be read.
     DataError
-        When a sound cannot be read, the folder cannot be written, the disk is full, or another run
-        is drawing the same pictures.
+        When the folder cannot be written, the disk is full, or another run is drawing the same
+        pictures.
     """
     folder = corpus.folder / FOLDER if folder is None else Path(folder)
     about: dict[str, Any] = {
@@ -213,8 +208,6 @@ def _draw_missing(
 ) -> None:
     shape = (len(corpus), *spec.size)
     missing = _missing(path, shape)
-    if missing.all():
-        _start(path, shape, about)
     change = SoundChange(**about["changes"]) if about["changes"] else None
     todo = [
         (str(corpus.path(int(row))), int(row), spec, change, about["variant"])
@@ -225,15 +218,18 @@ def _draw_missing(
         log.info("%s: %d of %d pictures are there; going on", path, done, len(missing))
     size = int(np.prod(spec.size))
     try:
+        if missing.all():
+            _start(path, shape, about)
         # Written, and not through the memory map: there a full disk would kill the process.
         with path.open("r+b", buffering=0) as pictures, _marks(path).open("r+b", 0) as marks:
             begin = path.stat().st_size - len(corpus) * size
-            for row, drawn in _drawn(todo, workers):
-                _put(pictures, begin + row * size, drawn.tobytes())
-                _put(marks, row, b"\1")
-                done += 1
-                if progress:
-                    progress(done, len(missing))
+            with closing(_drawn(todo, workers)) as rows:  # ends the processes, whatever comes
+                for row, drawn in rows:
+                    _put(pictures, begin + row * size, drawn.tobytes())
+                    _put(marks, row, b"\1")
+                    done += 1
+                    if progress:
+                        progress(done, len(missing))
     except OSError as error:
         problem = error.strerror or str(error)
         raise DataError(at(path, f"cannot be written ({problem}); make room, then again")) from None
@@ -260,31 +256,18 @@ def _start(path: Path, shape: tuple[int, ...], about: dict[str, Any]) -> None:
 _Task = tuple[str, int, PictureSpec, SoundChange | None, int]
 
 
-def _drawn(todo: list[_Task], workers: int | None) -> Iterator[tuple[int, Bytes]]:
-    """Rows and their pictures, in order, from as many processes as are wanted."""
-    if workers is None:
-        workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-        workers = workers or os.cpu_count() or 1
-    if workers == 1 or len(todo) <= _FEW:
-        yield from map(_draw, todo)
-        return
-    # Spawned: a fork of a process that has threads, as training has, may hang.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_settle)
-    try:
-        with _one_thread_each():
-            drawn = pool.map(_draw, todo, chunksize=16)  # starts them
-        yield from drawn
-    except BrokenProcessPool:
-        problem = "a process that drew pictures was ended from outside; again with workers=1"
-        raise DataError(problem) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _drawn(todo: list[_Task], workers: int | None) -> Generator[tuple[int, Bytes], None, None]:
+    """Rows and their pictures, as they are done."""
+    with _one_thread_each():
+        for task, drawn in spread(_draw, todo, workers):
+            if drawn is None:
+                raise MediaError(at(task[0], "ends any process that decodes it: leave it out"))
+            yield task[1], drawn
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Processes started meanwhile multiply matrices in one thread: cores times cores is too much.
+    """Processes started meanwhile multiply matrices in one thread, or cores times cores would.
 
     The libraries read this as they are loaded, before anything can be called in the process.
     """
@@ -299,15 +282,11 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _settle() -> None:
-    """In a process that draws: one core, and Ctrl-C left to the process that asked."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-
-
-def _draw(task: _Task) -> tuple[int, Bytes]:
+def _draw(task: _Task) -> Bytes:
     path, row, spec, change, variant = task
     sound = read_sound(path, spec.mel.rate)
     if change is not None:
+        if spec.trim_db is not None:  # before noise hides where the voice begins
+            sound = trimmed(sound, spec.mel.rate, spec.trim_db)[0]
         sound = changed(sound, spec.mel.rate, change, np.random.default_rng([variant, row]))
-    return row, np.rint(picture(sound, spec) * HIGHEST).astype(np.uint8)
+    return np.asarray(np.rint(picture(sound, spec) * HIGHEST), np.uint8)

@@ -203,7 +203,8 @@ def _middle(sound: Samples, length: int) -> Samples:
 
 def _decibels(sound: Samples, spec: PictureSpec) -> Picture:
     """Mel bands in dB below the loudest point as shares of the floor, (bands, frames) in [0, 1]."""
-    sound = np.pad(sound, (0, max(0, spec.mel.window - len(sound))))
+    short = max(0, spec.mel.window - len(sound))
+    sound = np.pad(sound, (short // 2, short - short // 2))
     count = spec.mel.frames(len(sound))
     energy = np.empty((count, spec.mel.bands), np.float32)
     for first in range(0, count, _BLOCK_FRAMES):
@@ -215,12 +216,13 @@ def _decibels(sound: Samples, spec: PictureSpec) -> Picture:
     loudest = float(energy.max())
     if not loudest > 0:
         return np.zeros(energy.T.shape, np.float32)
-    energy /= np.float32(loudest)
     floor = np.float32(10 ** (spec.floor_db * spec.mel.power / 20))
+    energy /= np.float32(loudest)
     below = energy <= floor
-    shares = 1 - np.log10(np.maximum(energy, floor)) / np.log10(floor)
+    np.log10(np.maximum(energy, floor, out=energy), out=energy)
+    shares = np.subtract(1, energy / np.log10(floor), out=energy)
     shares[below] = 0  # to the bit: the border is found by it
-    return np.asarray(np.clip(shares, 0, 1).T, np.float32)
+    return np.clip(shares, 0, 1, out=shares).T
 
 
 def _cropped(drawn: Picture, margin: int) -> Picture:

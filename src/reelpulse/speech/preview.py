@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from reelpulse.speech.sound import (
     SoundChange,
     changed,
     in_a_room,
+    trimmed,
     with_noise,
     with_speed,
 )
@@ -96,8 +98,8 @@ def contact_sheet(
 ) -> npt.NDArray[np.uint8]:
     """Draw sounds side by side, and a row below them for each way of varying them.
 
-    Each row shows one way at its full strength and on every clip; the last one shows what training
-    is given, where each way touches the share of clips that the settings say.
+    Each row shows one way on every clip, speed, noise and room at their strongest; in the last one
+    each way touches the share of clips that the settings say.
 
     Parameters
     ----------
@@ -140,11 +142,14 @@ def _rows(spec: PictureSpec, settings: Augment, changes: SoundChange) -> dict[st
     """Label to what draws the row's pictures."""
     rate = spec.mel.rate
 
-    def of_sound(change: Callable[[Samples, np.random.Generator], Samples]) -> _Drawn:
-        return lambda sounds, rng: np.stack([picture(change(s, rng), spec) for s in sounds])
-
     def as_it_is(sounds: Sequence[Samples], rng: np.random.Generator) -> Picture:
         return np.stack([picture(sound, spec) for sound in sounds])
+
+    def of_sound(change: Callable[[Samples, np.random.Generator], Samples]) -> _Drawn:
+        below = spec.trim_db or math.inf  # before noise hides where the voice begins
+        return lambda sounds, rng: as_it_is(
+            [change(trimmed(sound, rate, below)[0], rng) for sound in sounds], rng
+        )
 
     def of_picture(way: str) -> _Drawn:
         shown: dict[str, Any] = dict.fromkeys(_WAYS, 0)
@@ -157,9 +162,9 @@ def _rows(spec: PictureSpec, settings: Augment, changes: SoundChange) -> dict[st
         alpha = settings.mixup or _SHOWN_MIXUP
         return np.asarray(mixup(drawn, np.eye(len(drawn), dtype=np.float32), alpha, rng)[0])
 
-    def in_training(sounds: Sequence[Samples], rng: np.random.Generator) -> Picture:
-        varied = [changed(sound, rate, changes, rng) for sound in sounds]
-        return np.asarray(augment(as_it_is(varied, rng), settings, rng))
+    def together(sounds: Sequence[Samples], rng: np.random.Generator) -> Picture:
+        drawn = of_sound(lambda sound, rng: changed(sound, rate, changes, rng))(sounds, rng)
+        return np.asarray(augment(drawn, settings, rng))
 
     def uncut(sounds: Sequence[Samples], rng: np.random.Generator) -> Picture:
         whole = replace(spec, trim_db=None, margin=None)
@@ -176,7 +181,7 @@ def _rows(spec: PictureSpec, settings: Augment, changes: SoundChange) -> dict[st
         "speed": of_sound(lambda sound, rng: with_speed(sound, 1 + changes.speed)),
         "noise": of_sound(lambda sound, rng: with_noise(sound, changes.loudest_noise, rng)),
         "room": of_sound(lambda sound, rng: in_a_room(sound, rate, changes.longest_room, rng)),
-        "in training": in_training,
+        "all together": together,
     }
 
 

@@ -65,7 +65,7 @@ def trimmed(
     """Cut silence off the head and the tail, never from inside.
 
     Silence is where 20 ms of sound, looked at every 10 ms, have less power than the loudest 20 ms
-    by more than `below_db`. Measured so, and not by single samples, a click is no speech.
+    by more than `below_db`; by power, so that one sample at full scale makes no voice silence.
 
     Parameters
     ----------

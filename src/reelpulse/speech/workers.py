@@ -66,9 +66,8 @@ def spread(
                     result = future.result()
                     yield running.pop(future), result
         except BrokenProcessPool:
-            # One of those at hand ended its process, and with it the others': each by itself.
-            for task in running.values():
-                yield task, _alone(work, task)
+            # One of those at hand ended its process, and with it the others'.
+            yield from _one_by_one(work, list(running.values()))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -96,12 +95,19 @@ def _starts() -> bool:
         return False
 
 
-def _alone(work: Callable[[Task], Result], task: Task) -> Result | None:
-    with _pool(1) as pool:
-        try:
-            return pool.submit(work, task).result()
-        except BrokenProcessPool:
-            return None
+def _one_by_one(
+    work: Callable[[Task], Result], tasks: Sequence[Task]
+) -> Iterator[tuple[Task, Result | None]]:
+    """Do tasks in another process, one at a time, so that it is clear which one ends it."""
+    waiting = deque(tasks)
+    while waiting:
+        with _pool(1) as pool:
+            try:
+                while waiting:
+                    result = pool.submit(work, waiting[0]).result()
+                    yield waiting.popleft(), result
+            except BrokenProcessPool:
+                yield waiting.popleft(), None
 
 
 def _settle() -> None:

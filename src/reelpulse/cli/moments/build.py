@@ -53,8 +53,8 @@ def build(
 
     Each line of the table names a video, a sound or a timeline (.h5), all of it or from start to
     end, and says whether that is funny, ordinary or boring, or a score from 0 to 10. Clips of 5 to
-    7 seconds are best. What was measured is kept: a build that was stopped goes on, and one with
-    another --length decodes nothing.
+    7 seconds are best. What was measured is kept: a build that was stopped goes on from there, and
+    ranges of videos need no decoding for another --length.
 
     \b
     reelpulse moments build labels.csv -o clips.h5

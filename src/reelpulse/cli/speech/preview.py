@@ -20,7 +20,7 @@ def preview(
     """Show the pictures a network is given: clips as they are, and varied in each way.
 
     One PNG, a row for each way: silence and border cut, masks of time and frequency, shift,
-    erasing, mixup, speed, noise, room, and all together as in training.
+    erasing, mixup, speed, noise, room, and all together.
     """
     from reelpulse.speech.preview import preview as write
 

@@ -2,6 +2,7 @@
 
 from reelpulse.export.evaluation.page import page_path, write_page
 from reelpulse.export.evaluation.tried import (
+    LABELS,
     Tried,
     ahead_text,
     cells,
@@ -9,4 +10,13 @@ from reelpulse.export.evaluation.tried import (
     headline,
 )
 
-__all__ = ["Tried", "ahead_text", "cells", "evaluate_files", "headline", "page_path", "write_page"]
+__all__ = [
+    "LABELS",
+    "Tried",
+    "ahead_text",
+    "cells",
+    "evaluate_files",
+    "headline",
+    "page_path",
+    "write_page",
+]

@@ -15,10 +15,10 @@ from reelpulse.errors import DataError, ReelpulseError, at
 from reelpulse.export.comparison import figure_text
 from reelpulse.export.tables import load_moments, load_scores
 from reelpulse.learn.metrics import Score
-from reelpulse.moments.detect import spans
+from reelpulse.moments.detect import TENSION, spans
 from reelpulse.moments.evaluate import Evaluation, evaluate
 from reelpulse.moments.matching import Floats, Judged, highest_each, match_events
-from reelpulse.moments.tension import tension_parts
+from reelpulse.moments.tension import extent, tension_parts
 from reelpulse.moments.truth import Watched, read_truth, sort_truth
 from reelpulse.settings import MomentSettings, changed
 from reelpulse.timeline import Timeline, load_timeline
@@ -43,6 +43,8 @@ LABELS = {
 """What people read for each figure, in the order of a table."""
 
 SUFFIX = ".moments.json"
+_LENGTHS = ("shortest", "longest")
+"""Settings that a rival shares."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,15 @@ class Found:
     def end(self) -> float:
         """Where what was scored ends, in seconds."""
         scored = self.start + len(self.scores) * self.step
-        return min(scored, float(self.video.get("duration") or math.inf))
+        return min(scored, self.duration)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the video; of what was scored, where the file does not say."""
+        said = self.video.get("duration")
+        if isinstance(said, int | float) and 0 < said < math.inf:
+            return float(said)
+        return self.start + len(self.scores) * self.step
 
 
 @dataclass(frozen=True)
@@ -130,9 +140,11 @@ def evaluate_files(
     Raises
     ------
     DataError
-        When a file cannot be read or holds no scores, or a line of the table cannot be used.
+        When a file cannot be read or holds no scores, two were found by different models, or a line
+        of the table cannot be used.
     """
     files = [_read(Path(path)) for path in _distinct(paths)]
+    by = _by(files)
     rows = read_truth(truth)
     watched = [_watched(file) for file in files]
     true, warnings = sort_truth(rows, watched, truth)
@@ -142,12 +154,23 @@ def evaluate_files(
         for name, file, ranges in zip(names, files, true, strict=True)
     ]
     order = sorted(range(len(own)), key=lambda place: own[place].name)
-    by = " and ".join(sorted({file.by for file in files}))
     rivals, troubles = _rivals([files[i] for i in order], [own[i] for i in order], by)
     found = evaluate([own[i] for i in order], rivals, name=by, draws=draws, seed=seed)
     found = replace(found, warnings=[*warnings, *troubles, *found.warnings])
     videos = {by: [own[i] for i in order], **rivals}
     return Tried(videos, found, [files[i].path for i in order])
+
+
+def _by(files: Sequence[Found]) -> str:
+    """What found the moments; scores of two models cannot be ranked together."""
+    other = next((file for file in files if file.by != files[0].by), None)
+    if other is not None:
+        problem = (
+            f"its moments are by {other.by}, those of {files[0].path.name} by {files[0].by}: run"
+            " `reelpulse detect` on all with one model, or evaluate them one by one"
+        )
+        raise DataError(at(other.path, problem))
+    return files[0].by
 
 
 def _distinct(paths: Sequence[str | Path]) -> list[str | Path]:
@@ -160,7 +183,7 @@ def _read(path: Path) -> Found:
     table = json.loads(path.read_text(encoding="utf-8"))
     return Found(
         path,
-        str(table.get("by") or "tension"),
+        scores.by,
         tuple((moment.start, moment.end) for moment in moments),
         scores.values,
         scores.start,
@@ -172,10 +195,10 @@ def _read(path: Path) -> Found:
 
 
 def _watched(file: Found) -> Watched:
-    whole = file.path.parent / file.stem
     known = str(file.video.get("path") or "")
-    paths = tuple(filter(None, (known, str(whole), f"{whole}.h5", str(file.path))))
-    return Watched(paths, file.start, file.end, float(file.video.get("duration") or file.end))
+    beside = str(file.path.with_name(f"{file.stem}.h5"))
+    paths = tuple(filter(None, (known, beside, str(file.path))))
+    return Watched(paths, file.start, file.end, file.duration)
 
 
 def _names(files: Sequence[Found]) -> list[str]:
@@ -191,22 +214,21 @@ def _rivals(
     files: Sequence[Found], videos: Sequence[Judged], by: str
 ) -> tuple[dict[str, list[Judged]], list[str]]:
     """Tension and loudness alone at the same number of moments; and why not."""
-    found: dict[str, list[Judged]] = {"tension": [], "loudness": []}
+    found: dict[str, list[Judged]] = {TENSION: [], "loudness": []}
     for file, video in zip(files, videos, strict=True):
         try:
             timeline = _timeline(file)
+            loudness = np.nan_to_num(timeline.column("loudness").astype(np.float64))
+            for name, score in ((TENSION, tension_parts(timeline).score), ("loudness", loudness)):
+                found[name].append(_rival(timeline, score, file, video))
         except ReelpulseError as error:
             return {}, [f"not compared with tension and loudness: {error}"]
-        loudness = np.nan_to_num(timeline.column("loudness").astype(np.float64))
-        for name, score in (("tension", tension_parts(timeline).score), ("loudness", loudness)):
-            found[name].append(_rival(timeline, score, file, video))
     return {name: row for name, row in found.items() if name != by}, []
 
 
 def _timeline(file: Found) -> Timeline:
     """The timeline that the moments were found in: where it was, or beside them."""
-    places = [Path(file.timeline), file.path.with_name(Path(file.timeline).name)]
-    for place in places if file.timeline else []:
+    for place in (Path(file.timeline), file.path.parent / Path(file.timeline).name):
         if place.is_file():
             timeline = load_timeline(place)
             if timeline.meta.get("video", {}).get("fingerprint") == file.video.get("fingerprint"):
@@ -218,9 +240,10 @@ def _rival(timeline: Timeline, score: Floats, file: Found, video: Judged) -> Jud
     curve = highest_each(timeline.times, score, video.start, video.step, len(video.scores))
     if not video.found:
         return replace(video, scores=curve)
-    same = {key: file.settings[key] for key in ("shortest", "longest") if key in file.settings}
-    settings = changed(MomentSettings(), {**same, "top": len(video.found), "min_score": 0.0})
-    taken = spans(timeline.times, score, timeline.bounds, settings)
+    alike: dict[str, Any] = {"top": len(video.found), "min_score": 0.0}
+    alike |= {key: file.settings[key] for key in _LENGTHS if key in file.settings}
+    settings = changed(MomentSettings(), alike)
+    taken = spans(timeline.times, score, extent(timeline), settings)
     return replace(video, found=tuple((span.start, span.end) for span in taken), scores=curve)
 
 

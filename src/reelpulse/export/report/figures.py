@@ -9,12 +9,13 @@ values of all rows, whatever was drawn.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 
 from reelpulse.export.report.downsample import stretches
-from reelpulse.export.report.texts import TEXTS
+from reelpulse.export.report.texts import TEXTS, texts_of
 from reelpulse.moments.turns import Turns
 from reelpulse.timeline import EMOTIONS, Moment, Timeline
 
@@ -48,8 +49,9 @@ def timeline_figure(
     turns: Turns,
     top: float,
     lang: str,
+    model: str | None = None,
 ) -> Figure:
-    """Rows on one time axis: tension, valence and arousal, the leading emotion, loudness.
+    """Rows on one time axis: the score, valence and arousal, the leading emotion, loudness.
 
     Parameters
     ----------
@@ -59,11 +61,13 @@ def timeline_figure(
         What to say of each moment.
     turns : Turns
     top : float
-        The highest tension.
+        The highest score.
     lang : str
         A key of `TEXTS`.
+    model : str, optional
+        The name of the model whose score it is; that of tension without it.
     """
-    texts = TEXTS[lang]
+    texts = texts_of(lang, model)
     start, end = span(timeline)
     seen = np.isfinite(timeline.column("valence"))
     heard = bool(np.isfinite(timeline.column("loudness")).any())
@@ -256,7 +260,7 @@ def _boxes(
 
 
 def _coloured(name: str, texts: Mapping[str, str]) -> str:
-    return f'<span style="color:var(--{name})">●</span> {texts[name]}'
+    return f'<span style="color:var(--{name})">●</span> {escape(texts[name])}'
 
 
 def _label(text: str, top: float) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
@@ -17,8 +18,10 @@ import reelpulse
 from reelpulse.export.report import figures
 from reelpulse.export.report.downsample import min_max
 from reelpulse.export.report.pictures import Source, clips, find_source, thumbnails
-from reelpulse.export.report.texts import TEXTS, locale_language, reason_text
+from reelpulse.export.report.texts import locale_language, reason_text, texts_of
+from reelpulse.export.tables import noted_scores
 from reelpulse.files import atomic_path, readable
+from reelpulse.moments.detect import TENSION
 from reelpulse.moments.tension import tension_parts
 from reelpulse.moments.turns import Turn, Turns, emotion_shares, turning_points
 from reelpulse.settings import ReportSettings, parse_weights
@@ -53,7 +56,8 @@ def write_report(
     from plotly.offline import get_plotlyjs
 
     lang = options.lang or locale_language()
-    texts = TEXTS[lang]
+    scored = _scored(timeline)
+    texts = texts_of(lang, scored.model)
     source = find_source(timeline.meta.get("video", {}), path)
     turns = turning_points(timeline)
     cards = _cards(source, moments, texts, lang)
@@ -67,8 +71,6 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found_with = timeline.meta.get("moment_settings") or {}
-    tension = tension_parts(timeline, parse_weights(found_with.get("weight") or ()))
     page = environment.get_template("page.html.j2").render(
         t=texts,
         lang=lang,
@@ -78,15 +80,16 @@ def write_report(
         plotly=get_plotlyjs(),
         data=_script_json(
             {
-                "series": _series(timeline, tension.score, tension.shares, turns),
+                "series": _series(timeline, scored.score, scored.parts, turns),
                 "figures": {
                     "timeline": figures.timeline_figure(
                         timeline,
                         moments,
                         [card["note"] for card in cards],
                         turns,
-                        float(tension.score.max(initial=0.0)),
+                        float(scored.score.max(initial=0.0)),
                         lang,
+                        scored.model,
                     ),
                     "emotions": figures.emotions_figure(shares, lang),
                     "matrix": figures.matrix_figure(turns, lang),
@@ -104,13 +107,35 @@ def write_report(
         media=media,
         shares=[(name, texts[name], f"{share:.0%}") for name, share in shares.items()],
         measured=_measured_text(shares, texts),
-        turns=_listed(turns.turns, timeline, tension.score, texts),
+        turns=_listed(turns.turns, timeline, scored.score, texts),
         turn_count=len(turns.turns),
         settings=_settings(timeline.meta, texts),
         version=reelpulse.__version__,
     )
     with atomic_path(path) as temporary:
         temporary.write_text(readable(page), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What the first row shows: a score a tick, and what each part gives to it.
+
+    Of a model, the score by the second that is kept with its moments; so a page that is written
+    later, without the model, is the same.
+    """
+
+    score: npt.NDArray[np.float64]
+    parts: dict[str, npt.NDArray[np.float64]]
+    model: str | None = None
+
+
+def _scored(timeline: Timeline) -> _Scored:
+    if timeline.meta.get("moment_scores", {}).get("by", TENSION) != TENSION:
+        scores = noted_scores(timeline)
+        return _Scored(scores.at(timeline.times), {}, scores.by)
+    found_with = timeline.meta.get("moment_settings") or {}
+    tension = tension_parts(timeline, parse_weights(found_with.get("weight") or ()))
+    return _Scored(tension.score, tension.shares)
 
 
 def _script_json(value: Any) -> str:

@@ -73,6 +73,13 @@ TEXTS: dict[str, dict[str, str]] = {
         "matrix_hover": "{before} → {after}: {count} ({share} of those from {before})",
         "turns_top": "The tensest of {count}, in order of time.",
         "turns_all": "All of them, in order of time.",
+        "model_score": "Score of {model}",
+        "timeline_label_model": "Score of {model}, valence, arousal and loudness over time",
+        "no_moments_model": "{model} finds nothing in this video at the threshold asked for.",
+        "turns_top_model": "Those of {count} where {model} scores highest, in order of time.",
+        "pattern": "Pattern over time",
+        "motion": "Motion",
+        "speech": "Speech",
         "no_turns": "No emotion took over from another for a second or longer.",
         "made_with": "Settings and models",
         "models": "Models",
@@ -162,6 +169,13 @@ TEXTS: dict[str, dict[str, str]] = {
         "matrix_hover": "{before} → {after}: {count}회 ({before}에서 바뀐 것 중 {share})",
         "turns_top": "{count}개 중 긴장도가 높은 것을 시간순으로 보여 줍니다.",
         "turns_all": "모두 시간순으로 보여 줍니다.",
+        "model_score": "{model} 점수",
+        "timeline_label_model": "시간에 따른 {model} 점수, 정서가, 각성도, 음량",
+        "no_moments_model": "이 기준에서는 {model} 모델이 찾은 순간이 없습니다.",
+        "turns_top_model": "{count}개 중 {model} 점수가 높은 것을 시간순으로 보여 줍니다.",
+        "pattern": "시간에 따른 흐름",
+        "motion": "움직임",
+        "speech": "말소리",
         "no_turns": "1초 넘게 이어진 감정 변화가 없습니다.",
         "made_with": "설정과 모델",
         "models": "모델",
@@ -188,6 +202,36 @@ TEXTS: dict[str, dict[str, str]] = {
 }
 
 
+_MOST_LETTERS = 40
+"""Of a model's name that a page shows."""
+
+_BY_MODEL = {
+    "tension": "model_score",
+    "timeline_label": "timeline_label_model",
+    "no_moments": "no_moments_model",
+    "turns_top": "turns_top_model",
+}
+"""What is said of tension, and what of a model's score instead."""
+
+
+def texts_of(lang: str, model: str | None) -> dict[str, str]:
+    """The words of a page.
+
+    Parameters
+    ----------
+    lang : str
+        A key of `TEXTS`.
+    model : str or None
+        The name of the model that found the moments; None where tension did.
+    """
+    texts = TEXTS[lang]
+    if model is None:
+        return texts
+    name = model if len(model) <= _MOST_LETTERS else f"{model[: _MOST_LETTERS - 1]}…"
+    said = {key: texts[other].replace("{model}", name) for key, other in _BY_MODEL.items()}
+    return {**texts, **said}
+
+
 def locale_language() -> str:
     """Take ``ko`` or ``en`` from the first that is set: ``LC_ALL``, ``LC_MESSAGES``, ``LANG``."""
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
@@ -208,11 +252,11 @@ def reason_text(reason: Reason, lang: str) -> str:
     texts, facts = TEXTS[lang], reason.facts
     name = texts.get(reason.part, reason.part)
     match facts:
-        case _ if reason.part == "together":
+        case _ if reason.part in ("together", "pattern") or reason.text == reason.part:
             return name
         case {"along": str() as along}:
             return texts["laughter_along" if along == "yes" else "laughter_alone"]
-        case _ if reason.part == "laughter":
+        case _ if reason.part == "laughter" and "change" not in facts:
             return name
         case {"ratio": int() | float() as ratio}:
             return f"{name} ×{ratio:.0f}" if ratio >= 3 else f"{name} ×{ratio:.1f}"

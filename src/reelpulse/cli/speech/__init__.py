@@ -1,0 +1,10 @@
+"""``reelpulse speech``: speech emotion, from a corpus to a classifier."""
+
+from __future__ import annotations
+
+import typer
+
+from reelpulse.cli.speech import prepare
+
+app = typer.Typer(no_args_is_help=True, help="Learn which emotion a voice shows, from a corpus.")
+app.command("prepare")(prepare.prepare)
