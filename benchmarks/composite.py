@@ -30,7 +30,7 @@ import librosa
 import numpy as np
 from composite_faces import measured_faces, with_embedding
 
-from reelpulse import hub
+from reelpulse.files import digest
 from reelpulse.media import rms
 from reelpulse.streams.laughter import MEL, PATCH, LaughterModel
 from reelpulse.streams.loudness import FLOOR, RATE, WINDOW_SECONDS
@@ -215,7 +215,7 @@ def _stream(
     detectors: Mapping[str, LaughterModel],
 ) -> Stream:
     """Make a stream, unless the cache has it of the same models."""
-    models = [hub.open_onnx(with_embedding(cache)).checksum]
+    models = [digest(with_embedding(cache))]
     models += [f"{name} {model.settings['checksum']}" for name, model in detectors.items()]
     mark = zlib.crc32("\n".join(models).encode())
     kept = cache / f"stream-{part}-{number}-{seed}-{mark:08x}.npz"

@@ -41,6 +41,7 @@ def measured_faces(file: Path, cache: Path) -> Faces:
     return Faces(timeline.times[seen], values[seen], embeddings[seen])
 
 
+@functools.cache
 def with_embedding(cache: Path) -> Path:
     """The built-in face network, its last layer's input as a second output."""
     model = onnx.load(hub.obtain("builtin"))

@@ -26,7 +26,6 @@ from typing import Any
 import cv2
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from face_emotion_crops import SIZE, TEMPLATE, clips_of, compare, points_of, some
 from face_emotion_scores import (
@@ -41,6 +40,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from reelpulse.learn.onnx_file import check, from_torch, runner, write_onnx
 
 # Pleasure and arousal of the words, Russell & Mehrabian (1977). They list no contempt: the midpoint
 # of anger and disgust stands in for it.
@@ -260,25 +261,18 @@ def export(net: nn.Module, probe: np.ndarray) -> tuple[onnx.ModelProto, Callable
     It raises where the ten outputs differ from torch's by more than 1e-4 on the faces `probe`.
     """
     model = Exported(net).to(memory_format=torch.contiguous_format).eval()
-    faces = torch.from_numpy(probe)
-    ends = {"input_names": ["input"], "output_names": ["output"], "dynamic_shapes": [{0: "batch"}]}
-    proto = torch.onnx.export(model, (faces,), dynamo=True, opset_version=18, **ends).model_proto
-    for part in [proto, proto.graph, *proto.graph.node, *proto.graph.value_info]:
-        del part.metadata_props[:]  # torch notes its stack there, with the paths of the machine
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
     with torch.no_grad():
-        difference = np.abs(session.run(None, {"input": probe})[0] - model(faces).numpy()).max()
-    if difference > 1e-4:
-        raise RuntimeError(f"ONNX Runtime and torch differ by {difference:.1e}")
-    return proto, lambda x: session.run(None, {"input": x})[0]
+        expected = model(torch.from_numpy(probe)).numpy()
+    proto = from_torch(model, {"input": probe})
+    check(proto, {"input": probe}, expected)
+    run = runner(proto)
+    return proto, lambda x: run({"input": x})
 
 
-def describe(votes_print: str, scores: dict[str, Any]) -> str:
+def describe(votes_print: str, scores: dict[str, Any]) -> dict[str, Any]:
     """Write the description that the library reads in the model's metadata."""
     licence = "labels MIT (Microsoft FER+); images of FER2013, no licence stated"
-    description: dict[str, Any] = {
+    return {
         "kind": "face_emotion",
         "version": 1,
         "name": "builtin",
@@ -291,7 +285,6 @@ def describe(votes_print: str, scores: dict[str, Any]) -> str:
         "scores": scores,
         "licence": "Apache-2.0 (the weights); the training images have no stated licence",
     }
-    return json.dumps(description)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -353,9 +346,7 @@ def main(arguments: list[str] | None = None) -> None:
     for n in (1, 32):
         seconds = np.median(timeit.repeat(lambda n=n: model(pixels[:n]), number=1, repeat=50))
         print(f"{seconds / n * 1000:.2f} ms a face on one core in batches of {n}")
-    onnx.helper.set_model_props(proto, {"reelpulse": describe(votes_print, scores)})
-    onnx.save(proto, options.output.with_suffix(".part"))
-    options.output.with_suffix(".part").replace(options.output)
+    write_onnx(options.output, proto, describe(votes_print, scores))
     if clips_of(clips) and options.yunet.is_file():
         print(compare(faces, clips, options.yunet, work / "crops.png"))
 

@@ -25,7 +25,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from laughter_pool import (
     FLOOR,
@@ -44,6 +43,8 @@ from laughter_pool import (
 from laughter_scores import SECONDS, evaluate, fit_shift, listen, make_streams
 from torch import Tensor, nn
 from torch.nn import functional
+
+from reelpulse.learn.onnx_file import check, from_torch, runner, write_onnx
 
 POOL, EPOCH, EPOCHS, BATCH, RATE_MOST = 40_000, 16_000, 10, 128, 3e-3
 
@@ -200,24 +201,18 @@ def export(
 
     It raises where the probabilities of the patches `probe` differ from torch's by more than 1e-4.
     """
-    model, x = Exported(net, shift).eval(), torch.from_numpy(probe)
-    ends = {"input_names": ["input"], "output_names": ["output"], "dynamic_shapes": [{0: "batch"}]}
-    proto = torch.onnx.export(model, (x,), dynamo=True, opset_version=18, **ends).model_proto
-    for part in [proto, proto.graph, *proto.graph.node, *proto.graph.value_info]:
-        del part.metadata_props[:]  # torch notes its stack there, with the paths of the machine
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = ort.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
+    model = Exported(net, shift).eval()
     with torch.no_grad():
-        difference = np.abs(session.run(None, {"input": probe})[0] - model(x).numpy()).max()
-    if difference > 1e-4:
-        raise RuntimeError(f"ONNX Runtime and torch differ by {difference:.1e}")
-    return proto, lambda patches: session.run(None, {"input": patches})[0]
+        expected = model(torch.from_numpy(probe)).numpy()
+    proto = from_torch(model, {"input": probe})
+    check(proto, {"input": probe}, expected)
+    run = runner(proto)
+    return proto, lambda patches: run({"input": patches})
 
 
-def describe(data_print: str, scores: dict[str, Any]) -> str:
+def describe(data_print: str, scores: dict[str, Any]) -> dict[str, Any]:
     """Write the description that the library reads in the model's metadata."""
-    description: dict[str, Any] = {
+    return {
         "kind": "laughter",
         "version": 1,
         "name": "builtin",
@@ -236,7 +231,6 @@ def describe(data_print: str, scores: dict[str, Any]) -> str:
         "scores": scores,
         "licence": "Apache-2.0 (the weights); the recordings were given for non-commercial use",
     }
-    return json.dumps(description)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -291,15 +285,12 @@ def main(arguments: list[str] | None = None) -> None:
     for fold in (1, FOLDS):  # for benchmarks/tension.py, whose sounds are of these folds
         proto, _ = export(nets[fold], shift, probe)
         held_out = {"split": f"taught without fold {fold}"}
-        onnx.helper.set_model_props(proto, {"reelpulse": describe(data_print, held_out)})
-        onnx.save(proto, work / f"fold{fold}.onnx")
+        write_onnx(work / f"fold{fold}.onnx", proto, describe(data_print, held_out))
     proto, model = export(net, shift, probe)
     timer = timeit.Timer(lambda: model(patches_of(streams[0].samples)), timer=time.process_time)
     seconds = min(timer.repeat(10, number=1)) / SECONDS
     print(f"{seconds * 1000:.2f} ms of one core a second of sound")
-    onnx.helper.set_model_props(proto, {"reelpulse": describe(data_print, scores)})
-    onnx.save(proto, options.output.with_suffix(".part"))
-    options.output.with_suffix(".part").replace(options.output)
+    write_onnx(options.output, proto, describe(data_print, scores))
 
 
 if __name__ == "__main__":

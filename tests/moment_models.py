@@ -34,20 +34,24 @@ def write_moment_model(
     """Write the sigmoid of a weighted sum of the highest of each normalised column.
 
     `recipe` and `metadata` replace parts of what is said of it; a part set to None is left out.
+    One of summaries takes the weighted sum of all values of a summary.
     With several classes the last is as likely as that, the others share the rest.
     """
     made = Recipe(tuple(columns), shape or Shape(), mean=tuple(mean), std=tuple(std))
+    taken = {**made.as_dict(), **(recipe or {})}
     said: dict[str, Any] = {
         "kind": "moments",
         "version": 1,
         "name": "sum",
         "task": task.as_dict(),
-        "recipe": {**made.as_dict(), **(recipe or {})},
+        "recipe": taken,
         "window": {"seconds": [5, 6, 7], "step": 0.5},
         "sampling": {"rate": 2.0, "sample": "timeline", "models": {}},
         **(metadata or {}),
     }
     wide = task.outputs
+    steps = taken["form"] == "steps"
+    width = len(columns) if steps else len(weights)
     last = np.zeros((1, wide), np.float32)
     last[0, -1] = 1
     rest = np.full((1, wide), 1 / max(wide - 1, 1), np.float32)
@@ -63,8 +67,8 @@ def write_moment_model(
     node = helper.make_node
     graph = helper.make_graph(
         [
-            node("ReduceMax", ["input", "axis"], ["most"], keepdims=0),
-            node("MatMul", ["most", "weights"], ["sum"]),
+            *([node("ReduceMax", ["input", "axis"], ["most"], keepdims=0)] if steps else []),
+            node("MatMul", ["most" if steps else "input", "weights"], ["sum"]),
             node("Add", ["sum", "bias"], ["odds"]),
             node("Sigmoid", ["odds"], ["likely"]),
             node("Sub", ["one", "likely"], ["unlikely"]),
@@ -73,7 +77,7 @@ def write_moment_model(
             node("Add", ["there", "not"], ["output"]),
         ],
         "sum",
-        [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["N", "S", len(columns)])],
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [*"NS"[: 1 + steps], width])],
         [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["N", wide])],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )

@@ -16,72 +16,161 @@ from reelpulse import batch, cli
 from reelpulse.cli.options import with_settings
 from reelpulse.config import read_config
 from reelpulse.errors import SettingsError
+from reelpulse.moments import build, train
 from reelpulse.settings import (
     RESOLVE_ONLY,
     SECTIONS,
     AnalyzeSettings,
+    ClipSettings,
     MomentSettings,
     ReportSettings,
+    TrainSettings,
     as_dict,
     changed,
 )
 
-OWN = {"videos", "out", "quiet", "json", "config", "help"}
-"""What `analyze` takes beside the settings."""
+Item = tuple[str, Any]
+"""A table of the settings file, and a field of its group."""
 
-GROUPS = tuple(SECTIONS.values())
-FIELDS = [item for group in GROUPS for item in fields(group)]
-OTHER: dict[str, Any] = {
-    "fps": 4.0,
-    "ticks": 15,
-    "range": "1-2",
-    "stream": ("loudness",),
-    "detector": "dlib",
-    "identity": "none",
-    "emotion": "builtin",
-    "laughter": "builtin",
-    "detect_size": 320,
-    "person": ("a.jpg", "나.jpg"),
-    "region": "0,0,1,1",
-    "audio_track": 1,
-    "forget_faces": True,
-    "top": 3,
-    "min_score": 0.5,
-    "shortest": 2.0,
-    "longest": 30.0,
-    "pre_roll": 8.0,
-    "post_roll": 0.0,
-    "weight": ("loudness=0.5", "together=0"),
-    "lang": "ko",
-    "proxies": "never",
+ITEMS: list[Item] = [(table, item) for table, group in SECTIONS.items() for item in fields(group)]
+EVERY_DAY = ("analyze", "moments", "report")
+"""The tables that `analyze` takes."""
+
+TAKEN_BY = {
+    **dict.fromkeys(EVERY_DAY, ("analyze", "x.mp4")),
+    "clips": ("moments", "build", "x.csv"),
+    "train": ("moments", "train", "x.h5", "-o", "x.onnx"),
+}
+"""A command that takes all settings of each table."""
+
+COMMON = {"quiet", "json", "config", "help"}
+
+OTHER: dict[str, dict[str, Any]] = {
+    "analyze": {
+        "fps": 4.0,
+        "ticks": 15,
+        "range": "1-2",
+        "stream": ("loudness",),
+        "detector": "dlib",
+        "identity": "none",
+        "emotion": "builtin",
+        "laughter": "builtin",
+        "detect_size": 320,
+        "person": ("a.jpg", "나.jpg"),
+        "region": "0,0,1,1",
+        "audio_track": 1,
+        "forget_faces": True,
+    },
+    "moments": {
+        "top": 3,
+        "min_score": 0.5,
+        "per_hour": 20.0,
+        "precision": 0.8,
+        "shortest": 2.0,
+        "longest": 30.0,
+        "pre_roll": 8.0,
+        "post_roll": 0.0,
+        "weight": ("loudness=0.5", "together=0"),
+    },
+    "report": {"lang": "ko", "proxies": "never"},
+    "clips": {
+        "task": "levels",
+        "length": "pad-front",
+        "steps": 20,
+        "rate": 4.0,
+        "short": "repeat",
+        "sample": "clip",
+        "max_gap": 1.0,
+        "most_missing": 0.5,
+        "column": ("face", "loudness"),
+        "embeddings": True,
+    },
+    "train": {
+        "network": "lstm",
+        "inputs": ("face",),
+        "where": ("person=김", "duration<=7"),
+        "baseline": "video",
+        "time": "delta",
+        "missing": "drop",
+        "embeddings": True,
+        "pca": 20,
+        "epochs": 5,
+        "patience": 3,
+        "batch": 8,
+        "rate": 0.01,
+        "decay": 0.5,
+        "mixup": 0.0,
+        "jitter": 0.0,
+        "balance": False,
+        "folds": 3,
+        "seed": 7,
+    },
 }
 """For each setting a value that is not its default."""
 
+IN_FILE: dict[str, Any] = {
+    "shortest": 4.0,
+    "longest": 9.0,
+    "ticks": 7,
+    "audio_track": 7,
+    "range": "3-4",
+    "region": "1,1,2,2",
+    "person": ("other.jpg",),
+    "lang": "en",
+    "top": 7,
+    "min_score": 0.9,
+    "precision": 0.9,
+    "steps": 7,
+}
+"""What stands in a file beside what is typed, where that is not the default."""
 
-def command(name: str) -> Any:
-    return typer.main.get_command(cli.app).commands[name]  # type: ignore[attr-defined]
+
+def item_id(item: Item) -> str:
+    return f"{item[0]}.{item[1].name}"
 
 
-def options(name: str) -> dict[str, Any]:
-    return {p.name: p for p in command(name).get_params(click.Context(command(name)))}
+every_setting = pytest.mark.parametrize("item", ITEMS, ids=item_id)
 
 
-def help_text(run: Callable[..., Any], name: str) -> str:
-    return " ".join(run(name, "--help").out.split())
+def command(*names: str) -> Any:
+    found = typer.main.get_command(cli.app)
+    for name in names:
+        found = found.commands[name]  # type: ignore[attr-defined]
+    return found
+
+
+def options(*names: str) -> dict[str, Any]:
+    return {p.name: p for p in command(*names).get_params(click.Context(command(*names)))}
+
+
+def help_text(run: Callable[..., Any], *names: str) -> str:
+    return " ".join(run(*names, "--help").out.split())
+
+
+def name_of(table: str) -> tuple[str, ...]:
+    """The name of the command that takes a table."""
+    return tuple(part for part in TAKEN_BY[table] if part.isalpha())
 
 
 @pytest.fixture
-def used(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """The settings that `analyze` hands on to the library, a group after the other."""
-    calls: list[tuple[Any, ...]] = []
+def used(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The settings that commands hand on to the library, by their tables."""
+    calls: dict[str, Any] = {}
 
-    def many(
-        videos: Any, out: Any, settings: Any, moments: Any, *, options: Any, **more: Any
-    ) -> list[Any]:
-        calls.append((settings, moments, options))
+    def note(*arguments: Any, **more: Any) -> list[Any]:
+        for value in (*arguments, *more.values()):
+            for table, group in SECTIONS.items():
+                if type(value) is group:
+                    calls[table] = value
         return []
 
-    monkeypatch.setattr(batch, "analyze_many", many)
+    def end(*arguments: Any, **more: Any) -> None:
+        note(*arguments, **more)
+        raise typer.Exit
+
+    monkeypatch.setattr(batch, "analyze_many", note)
+    monkeypatch.setattr(build, "build", end)
+    monkeypatch.setattr(train, "train", end)
     return calls
 
 
@@ -94,118 +183,168 @@ def as_toml(value: Any) -> str:
 
 
 def test_this_page_knows_every_setting() -> None:
-    assert {item.name for item in FIELDS} == set(OTHER)
-    assert len(FIELDS) == len(OTHER), "no name stands in two groups"
-    assert all(item.default != OTHER[item.name] for item in FIELDS)
+    known = {(table, name) for table, others in OTHER.items() for name in others}
+    assert {(table, item.name) for table, item in ITEMS} == known
+    assert all(item.default != OTHER[table][item.name] for table, item in ITEMS)
+
+
+def test_no_name_stands_in_two_groups_of_a_command() -> None:
+    made = typer.main.get_command(cli.app)
+    pending = list(made.commands.values())  # type: ignore[attr-defined]
+    while pending:
+        one = pending.pop()
+        pending += getattr(one, "commands", {}).values()
+        names = [p.name for p in one.get_params(click.Context(one))]
+        assert len(names) == len(set(names)), one.name
 
 
 @pytest.mark.parametrize(
-    ("name", "groups", "own"),
-    [("analyze", GROUPS, OWN), ("detect", GROUPS[1:], OWN - {"videos", "out"} | {"timelines"})],
+    ("name", "tables", "own", "without"),
+    [
+        ("analyze", EVERY_DAY, {"videos", "model", "out"}, set()),
+        ("detect", EVERY_DAY[1:], {"timelines", "model", "out"}, set()),
+        ("export", ("report",), {"timelines", "to", "out"}, set()),
+        (
+            "moments build",
+            ("clips", "analyze"),
+            {"labels", "out", "timelines", "append", "overwrite"},
+            {"fps", "ticks", "range", "forget_faces"},
+        ),
+        ("moments train", ("train",), {"clips", "out", "videos", "logs"}, set()),
+    ],
 )
 def test_every_setting_is_an_option_and_every_option_a_setting(
-    name: str, groups: tuple[type, ...], own: set[str]
+    name: str, tables: tuple[str, ...], own: set[str], without: set[str]
 ) -> None:
-    expected = {item.name for group in groups for item in fields(group)}
-    assert set(options(name)) - own == expected
-    assert own - {"help"} <= set(options(name))
+    expected = {item.name for table, item in ITEMS if table in tables} - without
+    assert set(options(*name.split())) == expected | own | COMMON
 
 
-@pytest.mark.parametrize("item", FIELDS, ids=lambda item: item.name)
-def test_help_says_what_a_setting_does_and_its_default(run: Callable[..., Any], item: Any) -> None:
-    text = help_text(run, "analyze")
-    assert f"--{item.name.replace('_', '-')} " in text
-    assert item.metadata["help"] in text
-    if item.default not in (None, False, ()):
-        default = " ".join(item.default) if isinstance(item.default, tuple) else item.default
-        assert f"{item.metadata['help']} [default: {default}]" in text
+@every_setting
+def test_help_says_what_a_setting_does_and_its_default(run: Callable[..., Any], item: Item) -> None:
+    table, field = item
+    text = help_text(run, *name_of(table))
+    assert f"--{field.name.replace('_', '-')} " in text or f"--{field.name}/" in text
+    assert field.metadata["help"] in text
+    if field.default not in (None, False, ()):
+        default = " ".join(field.default) if isinstance(field.default, tuple) else field.default
+        assert f"{field.metadata['help']} [default: {default}]" in text
 
 
-def test_no_option_has_a_default_of_its_own() -> None:
-    names = {item.name for item in FIELDS}
-    for name, option in options("analyze").items():
-        if name in names:
-            assert option.default in (None, (), []), name
-    signature = inspect.signature(with_settings(*GROUPS)(_takes_all))
-    assert all(signature.parameters[name].default is None for name in names)
+@pytest.mark.parametrize("name", ["analyze", "moments build", "moments train"])
+def test_no_option_has_a_default_of_its_own(name: str) -> None:
+    names = {item.name for _, item in ITEMS}
+    found = {name: option for name, option in options(*name.split()).items() if name in names}
+    assert len(found) > 10
+    for option in found.values():
+        assert option.default in (None, (), []), option.name
 
 
-def _takes_all(one: AnalyzeSettings, two: MomentSettings, three: ReportSettings) -> None:
-    """A command that takes all settings and nothing else."""
+def test_a_command_may_set_some_fields_itself() -> None:
+    made = with_settings(ReportSettings, without=("lang",))(_takes_report)
+    assert set(inspect.signature(made).parameters) == {"proxies", "config"}
+
+
+def _takes_report(one: ReportSettings) -> None:
+    """A command that takes settings and nothing else."""
+
+
+@pytest.mark.parametrize(
+    ("name", "tables"),
+    [
+        ("analyze", "[analyze], [moments] and [report]"),
+        ("export", "[report]"),
+        ("moments build", "[analyze] and [clips]"),
+        ("moments train", "[train]"),
+    ],
+)
+def test_help_names_the_tables_of_a_settings_file(
+    run: Callable[..., Any], name: str, tables: str
+) -> None:
+    assert f"Settings, in {tables}." in help_text(run, *name.split())
 
 
 def test_help_shows_no_marks_of_its_making(run: Callable[..., Any]) -> None:
-    for name in ("analyze", "detect"):
-        assert "\\b" not in help_text(run, name)
+    for name in ("analyze", "detect", "moments build", "moments info", "moments train"):
+        assert "\\b" not in help_text(run, *name.split())
 
 
 def test_settings_are_frozen_and_come_back_from_a_file() -> None:
     with pytest.raises(FrozenInstanceError):
         AnalyzeSettings().fps = 3  # type: ignore[misc]
-    for group in GROUPS:
-        settings = changed(group(), {f.name: OTHER[f.name] for f in fields(group)})
+    for table, group in SECTIONS.items():
+        settings = changed(group(), OTHER[table])
         assert changed(group(), as_dict(settings)) == settings
     assert {item.name for item in fields(AnalyzeSettings)} >= RESOLVE_ONLY
 
 
+@pytest.mark.parametrize("line", dict.fromkeys(TAKEN_BY.values()), ids=" ".join)
 def test_without_anything_typed_the_defaults_are_used(
-    run: Callable[..., Any], used: list[tuple[Any, ...]]
+    run: Callable[..., Any], used: dict[str, Any], line: tuple[str, ...]
 ) -> None:
-    assert run("analyze", "x.mp4").code == 0
-    assert used == [(AnalyzeSettings(), MomentSettings(), ReportSettings())]
+    assert run(*line).code == 0
+    assert {table for table, taken in TAKEN_BY.items() if taken == line} <= set(used)
+    assert used == {table: SECTIONS[table]() for table in used}
 
 
 @pytest.mark.parametrize("dash", ["_", "-"])
 def test_a_settings_file_sets_every_setting(
-    run: Callable[..., Any], used: list[tuple[Any, ...]], tmp_path: Path, dash: str
+    run: Callable[..., Any], used: dict[str, Any], tmp_path: Path, dash: str
 ) -> None:
     lines = []
-    for table, group in SECTIONS.items():
+    for table, others in OTHER.items():
         lines.append(f"[{table}]")
-        for item in fields(group):
-            lines.append(f"{item.name.replace('_', dash)} = {as_toml(OTHER[item.name])}")
+        lines += [f"{name.replace('_', dash)} = {as_toml(x)}" for name, x in others.items()]
     config = tmp_path / "설정.toml"
     config.write_text("\n".join(lines), encoding="utf-8")
-    assert run("analyze", "x.mp4", "--config", config).code == 0
-    (groups,) = used
-    assert {f.name: getattr(group, f.name) for group in groups for f in fields(group)} == {
-        **OTHER,
-        "person": tuple(str(tmp_path / name) for name in OTHER["person"]),
-    }
+    photos = tuple(str(tmp_path / name) for name in OTHER["analyze"]["person"])
+    expected = {**OTHER, "analyze": {**OTHER["analyze"], "person": photos}}
     found = read_config(config)
-    for (table, kind), group in zip(SECTIONS.items(), groups, strict=True):
-        assert changed(kind(), found[table]) == group
+    for line in dict.fromkeys(TAKEN_BY.values()):
+        used.clear()
+        assert run(*line, "--config", config).code == 0
+        for table, settings in used.items():
+            group = SECTIONS[table]
+            assert {f.name: getattr(settings, f.name) for f in fields(group)} == expected[table]
+            assert changed(group(), found[table]) == settings
+        assert {table for table, taken in TAKEN_BY.items() if taken == line} <= set(used)
 
 
-@pytest.mark.parametrize("item", FIELDS, ids=lambda item: item.name)
+@every_setting
 def test_what_is_typed_goes_before_the_file(
-    run: Callable[..., Any], used: list[tuple[Any, ...]], tmp_path: Path, item: Any
+    run: Callable[..., Any], used: dict[str, Any], tmp_path: Path, item: Item
 ) -> None:
-    name, typed = item.name, OTHER[item.name]
-    in_file = {"shortest": 4.0, "longest": 9.0, "forget_faces": True}.get(name, item.default)
-    if name in ("ticks", "audio_track"):
-        in_file = 7
-    elif name in ("range", "region"):
-        in_file = "3-4" if name == "range" else "1,1,2,2"
-    elif name == "person":
-        in_file = ("other.jpg",)
-    elif name == "lang":
-        in_file = "en"
-    elif name == "forget_faces":
-        typed = False
-    table = next(table for table, group in SECTIONS.items() if item in fields(group))
+    table, field = item
+    name, typed = field.name, OTHER[table][field.name]
+    in_file = IN_FILE.get(name, field.default)
     config = tmp_path / "my.toml"
     config.write_text(f"[{table}]\n{name} = {as_toml(in_file)}\n", encoding="utf-8")
     flag = "--" + name.replace("_", "-")
-    if name == "forget_faces":
-        arguments = ["--no-forget-faces"]
+    if isinstance(typed, bool):
+        arguments = [flag if typed else f"--no-{flag[2:]}"]
     elif isinstance(typed, tuple):
         arguments = [part for value in typed for part in (flag, value)]
     else:
         arguments = [flag, str(typed)]
-    ran = run("analyze", "x.mp4", "--config", config, *arguments)
+    ran = run(*TAKEN_BY[table], "--config", config, *arguments)
     assert ran.code == 0, ran
-    assert getattr(used[0][list(SECTIONS).index(table)], name) == typed
+    assert getattr(used[table], name) == typed
+
+
+def test_a_flag_that_is_set_in_a_file_can_be_unset(
+    run: Callable[..., Any], used: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "my.toml").write_text("[analyze]\nforget_faces = true\n")
+    assert run("analyze", "x.mp4", "--config", "my.toml", "--no-forget-faces").code == 0
+    assert not used["analyze"].forget_faces
+
+
+def test_what_a_command_sets_itself_may_stand_in_a_file(
+    run: Callable[..., Any], used: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "my.toml").write_text("[analyze]\nfps = 4\n[clips]\nrate = 1\n")
+    assert run("moments", "build", "x.csv", "--config", "my.toml").code == 0
+    assert used["clips"].rate == 1
 
 
 @pytest.mark.parametrize(
@@ -272,6 +411,33 @@ def test_a_value_of_another_kind_is_refused(name: str, value: Any) -> None:
 def test_an_impossible_value_is_refused(name: str, value: float) -> None:
     group = AnalyzeSettings if name in ("fps", "ticks") else MomentSettings
     with pytest.raises(SettingsError, match=f"`{name}`|`shortest`"):
+        changed(group(), {name: value})
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        (ClipSettings, "task", "level"),
+        (ClipSettings, "short", "cut"),
+        (ClipSettings, "sample", "both"),
+        (ClipSettings, "rate", 0.0),
+        (ClipSettings, "steps", 1),
+        (ClipSettings, "max_gap", -1.0),
+        (ClipSettings, "most_missing", 1.5),
+        (ClipSettings, "most_missing", float("nan")),
+        (TrainSettings, "time", "delt"),
+        (TrainSettings, "missing", "fil"),
+        (TrainSettings, "baseline", "vid"),
+        (TrainSettings, "rate", 0.0),
+        (TrainSettings, "folds", 1),
+        (TrainSettings, "seed", -1),
+        (TrainSettings, "mixup", -0.1),
+        (MomentSettings, "per_hour", 0.0),
+        (MomentSettings, "precision", 1.1),
+    ],
+)
+def test_values_of_clips_and_training_are_checked(group: Any, name: str, value: Any) -> None:
+    with pytest.raises(SettingsError, match=f"`{name}`"):
         changed(group(), {name: value})
 
 

@@ -24,6 +24,7 @@ from reelpulse.media import decode_sound, read_sound, write_sound
 from reelpulse.speech import extract as extracting
 from reelpulse.speech.corpus import COLUMNS, load_corpus
 from reelpulse.speech.extract import PrepareSettings
+from reelpulse.speech.layouts import LAYOUTS
 from reelpulse.speech.prepare import Prepared, prepare
 from reelpulse.speech.workers import spread
 
@@ -437,7 +438,7 @@ def test_the_command_prints_counts_and_names_problems(
     assert done.code == 1
     assert "0 done now" in done.out
     assert done.errors[0].startswith("corpus/0~9/000/movie/049.mp4: is empty")
-    assert done.errors[1:] == ["1 problem; the others are in speech"]
+    assert done.errors[1:] == ["1 problem; 8 recordings are in speech"]
     done = run("speech", "prepare", "corpus", "-o", "speech", "--json")
     assert done.code == 1
     assert json.loads(done.out)["counts"]["happiness"] == 2
@@ -448,6 +449,11 @@ def test_the_command_says_an_error_in_a_line(run: Command, tmp_path: Path) -> No
     run("speech", "prepare", "empty").one_line("empty", "no recording of the layout aihub")
     run("speech", "prepare", "gone").one_line("gone: no such folder")
     run("speech", "prepare", "empty", "--layout", "emo").one_line("did you mean emodb?")
+
+
+def test_the_help_names_every_layout(run: Command) -> None:
+    shown = run("speech", "prepare", "--help").out
+    assert all(name in shown for name in LAYOUTS)
 
 
 @pytest.mark.slow

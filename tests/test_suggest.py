@@ -229,6 +229,15 @@ def test_a_timeline_that_cannot_be_read_is_named_and_the_others_are_taken(
     assert "하나.mp4" in done.out
 
 
+def test_without_a_timeline_that_can_be_read_nothing_is_written(
+    run: Command, videos: list[Path]
+) -> None:
+    done = run("moments", "suggest", "gone.h5", "--model", "loud.onnx", "-o", "next.csv")
+    done.one_line("gone.h5")
+    assert done.out == ""
+    assert not Path("next.csv").exists()
+
+
 def test_filled_in_the_table_is_built_from(run: Command, videos: list[Path]) -> None:
     run("moments", "suggest", *videos, "--model", "loud.onnx", "--count", 4, "-o", "next.csv")
     run("moments", "build", "next.csv", "-o", "clips.h5").one_line("next.csv", "label")

@@ -8,8 +8,8 @@ A window speaks for the seconds around its middle: at a tick, windows count with
 ``1 - |tick - middle| / (length / 2)``, which falls to 0 at their edges. So the score of a tick is a
 mean over windows of all lengths that lie around it, it changes smoothly, and its peak is where
 windows centre on what the model looks for. Where fewer windows lie around a tick, at the ends of
-the video and of what was measured, that mean is kept while they have half the weight that they
-have elsewhere (then some window has its middle there), and falls to 0 with it beyond: no peak
+the video and of what was measured, that mean is kept while they have 0.4 of the weight that they
+have elsewhere (as far as there are middles of windows), and falls to 0 with it beyond: no peak
 stands on the edge of a single window.
 """
 
@@ -41,7 +41,7 @@ _TINY = 1e-6
 _EDGE = 1e-3
 """Weight of a window at its very edges: the one tick of a tiny video lies there."""
 
-_ENOUGH = 0.5
+_ENOUGH = 0.4
 """Share of the weight that windows have elsewhere, with which they tell all of a tick's score."""
 
 Times = npt.NDArray[np.float64]

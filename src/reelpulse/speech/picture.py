@@ -222,7 +222,7 @@ def _decibels(sound: Samples, spec: PictureSpec) -> Picture:
     np.log10(np.maximum(energy, floor, out=energy), out=energy)
     shares = np.subtract(1, energy / np.log10(floor), out=energy)
     shares[below] = 0  # to the bit: the border is found by it
-    return np.clip(shares, 0, 1, out=shares).T
+    return np.asarray(np.clip(shares, 0, 1, out=shares).T, np.float32)
 
 
 def _cropped(drawn: Picture, margin: int) -> Picture:

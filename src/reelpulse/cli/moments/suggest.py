@@ -75,7 +75,7 @@ def suggest(
         found = suggest(good, network, labelled, count=count, progress=progress)
     for warning in found.warnings:
         note(f"warning: {warning}")
-    if out is not None:
+    if out is not None and found.windows:
         write_suggestions(found.windows, out)
     if json:
         from dataclasses import asdict
@@ -85,10 +85,10 @@ def suggest(
             "suggestions": [asdict(window) for window in found.windows],
             "warnings": found.warnings,
             "errors": failed,
-            "table": out,
+            "table": out if found.windows else None,
         }
         typer.echo(dumps(table, ensure_ascii=False, indent=2))
-    else:
+    elif found.windows:
         _print(found.windows, out)
     if failed:
         raise typer.Exit(1)

@@ -77,8 +77,8 @@ def prepare(
             _name("note: ", result.notes)
     _name("", result.problems)
     if result.problems:
-        count = len(result.problems)
-        note(f"{count} {'problem' if count == 1 else 'problems'}; the others are in {out}")
+        count = f"{len(result.problems)} problem" + ("s" if len(result.problems) != 1 else "")
+        note(f"{count}; {len(result)} recordings are in {out}")
         raise typer.Exit(1)
 
 

@@ -247,8 +247,8 @@ def curve_figure(contenders: Mapping[str, Sequence[Judged]]) -> Figure:
                 "type": "scatter",
                 "mode": "lines",
                 "name": name,
-                "x": np.round(recall, 4).tolist(),
-                "y": np.round(precision, 4).tolist(),
+                "x": [*np.zeros(len(recall[:1])).tolist(), *np.round(recall, 4).tolist()],
+                "y": [*np.round(precision[:1], 4).tolist(), *np.round(precision, 4).tolist()],
                 "line": {
                     "color": f"var(--{colour})",
                     "width": 2.4 if not traces else 1.4,
