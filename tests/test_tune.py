@@ -46,8 +46,8 @@ def parabola(trial: Any) -> float:
 # The search itself
 
 
-def test_a_search_finds_the_top_and_ends_what_is_behind(tmp_path: Path) -> None:
-    found = search(parabola, trials=40, storage=tmp_path / "s.db")
+def test_a_search_finds_the_top_and_ends_what_is_behind() -> None:
+    found = search(parabola, trials=40)
     assert abs(found.params["x"] - 1) < 0.3
     assert found.value == -((found.params["x"] - 1) ** 2)
     assert found.finished + found.pruned == 40 or found.failed
@@ -140,9 +140,9 @@ def test_a_file_that_is_no_search_is_refused(tmp_path: Path) -> None:
 
 def test_tuning_finds_better_settings_and_tells_what_they_bring(clips: Path) -> None:
     seen: list[tuple[float, int, str]] = []
-    found = tune(clips, QUICK, trials=15, progress=lambda *now: seen.append(now))
+    found = tune(clips, QUICK, trials=10, progress=lambda *now: seen.append(now))
     assert found.metric == "roc_auc"
-    assert found.found.finished + found.found.pruned + found.found.failed >= 15
+    assert found.found.finished + found.found.pruned + found.found.failed >= 10
     assert set(found.params) == {"strength"}
     assert found.settings.network == "lines"
     assert set(found.nested) == set(found.usual)
@@ -154,7 +154,7 @@ def test_tuning_finds_better_settings_and_tells_what_they_bring(clips: Path) -> 
     assert found.storage == clips.with_name("클립.lines.tune.db")
     done = [trials for trials, _, _ in seen]
     assert done == sorted(done)
-    assert {total for _, total, _ in seen} == {15 + 3 * 3}
+    assert {total for _, total, _ in seen} == {10 + 3 * 3}
     json.dumps(found.as_dict(), allow_nan=False)
 
 
@@ -171,7 +171,7 @@ def test_the_search_inside_a_fold_never_sees_its_clips(
         return fitted
 
     use_quick(monkeypatch, lines=fit_random)
-    found = tune(noise, QUICK, trials=40)
+    found = tune(noise, QUICK, trials=25)
     assert found.found.value > 0.6
     assert abs(found.nested["roc_auc"].value - 0.5) < 0.15
 

@@ -105,6 +105,12 @@ def figure_text(score: Score) -> tuple[str, str]:
     return f"{score.value:.2f}", f"{score.low:.2f}–{score.high:.2f}"
 
 
+def cell_texts(name: str, score: Score) -> tuple[str, str]:
+    """A figure and its interval as a table has them: none of ECE, which each draw makes larger."""
+    value, interval = figure_text(score)
+    return value, "" if name == "ece" else interval
+
+
 def cost_texts(row: Row) -> tuple[str, str, str]:
     """Seconds a fit, microseconds a clip, kilobytes; dashes for a baseline."""
     if row.costs is None:
@@ -144,7 +150,7 @@ def _page(comparison: Comparison) -> str:
                 "kind": _kind(row, comparison),
                 "cells": [
                     (row.name, ""),
-                    *(figure_text(row.scores[name]) for name in shown),
+                    *(cell_texts(name, row.scores[name]) for name in shown),
                     *((text, "") for text in cost_texts(row)),
                 ],
             }
@@ -208,7 +214,7 @@ def _figure(comparison: Comparison) -> dict[str, Any]:
                 "line": {"color": "#c3c9d3", "dash": "dot", "width": 1},
             }
         ],
-        "legend": {"x": 1.01, "y": 1, "font": {"size": 12}},
+        "legend": {"x": 1.01, "y": 1, "font": {"size": 12}, "itemsizing": "constant"},
         "xaxis": {**grid, "domain": [0, 0.54], "automargin": True},
         "yaxis": {
             **grid,
@@ -219,8 +225,8 @@ def _figure(comparison: Comparison) -> dict[str, Any]:
             "showgrid": False,
         },
         "xaxis2": {**grid, "domain": [0.6, 1], "anchor": "y2", "range": [-0.02, 1.02],
-                   "title": {"text": predicted}},
-        "yaxis2": {**grid, "anchor": "x2", "range": [-0.02, 1.02], "title": {"text": observed}},
+                   "title": {"text": predicted, "font": {"size": 13}}},
+        "yaxis2": {**grid, "anchor": "x2", "range": [-0.02, 1.02], "title": {"text": observed, "font": {"size": 13}}},
     }  # fmt: skip
     return {"traces": traces, "layout": layout}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reelpulse.moments.comparison import Comparison
-
-_ONE_LINE = 1000
 
 
 @with_settings(TrainSettings, without=("network",))
@@ -86,36 +83,18 @@ def compare(
 
 
 def _print(found: Comparison, files: list[Path]) -> None:
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from reelpulse.cli.display import note, printable
-    from reelpulse.export.comparison import (
-        COST_TITLES,
-        TITLES,
-        cost_texts,
-        facts_text,
-        figure_text,
-    )
-    from reelpulse.moments.comparison import SHOWN
+    from reelpulse.cli.moments.tables import figures_table, table_console
+    from reelpulse.export.comparison import COST_TITLES, cost_texts, facts_text
 
     for warning in found.warnings:
         note(f"warning: {warning}")
-    shown = SHOWN[found.task.kind]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("", *(TITLES[name] for name in shown), *COST_TITLES):
-        table.add_column(title, no_wrap=not title, header_style="dim")
-    for row in found.rows:
-        figures = (figure_text(row.scores[name]) for name in shown)
-        cells = [f"{value} ({interval})" if interval else value for value, interval in figures]
-        style = "" if row.network else "dim"
-        table.add_row(row.name, *cells, *cost_texts(row), style=style)
-    # Into a file or a pipe, a network is a line.
-    width = None if sys.stdout.isatty() else _ONE_LINE
-    console = Console(emoji=False, markup=False, highlight=False, width=width)
+    console = table_console()
+    rows = [(row.name, row.scores, cost_texts(row), not row.network) for row in found.rows]
     console.print(Text(printable(str(found.path)), style="bold"), soft_wrap=True)
     console.print(Text(f"  {facts_text(found)}"), soft_wrap=True)
-    console.print(table)
+    console.print(figures_table(console, found.task, rows, COST_TITLES))
     for text in (found.verdict, *map(str, files)):
         console.print(Text(f"  {printable(text)}"), soft_wrap=True)
