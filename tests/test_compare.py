@@ -270,7 +270,7 @@ def test_the_command_prints_a_table_and_writes_the_page(clips: Path, run: Comman
     lines = done.out.splitlines()
     assert str(clips) in lines[0]
     assert "80 clips (40 ordinary, 40 funny)" in lines[1]
-    row = next(line for line in lines if line.startswith("lines"))
+    row = next(line for line in lines if line.startswith("  lines"))
     assert re.search(r"0\.\d\d \(0\.\d\d–[01]\.\d\d\)", row)
     assert any("is best" in line for line in lines)
     assert clips.with_name("클립.compare.html").exists()

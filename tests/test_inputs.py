@@ -30,9 +30,8 @@ def some_steps(count: int = 6, shape: Shape | None = None, seed: int = 0) -> Ste
 
 
 def recipe(steps: Steps, form: Any = "steps", shape: Shape | None = None, **changes: Any) -> Recipe:
-    settings = replace(TrainSettings(), **changes)
-    wide = 0 if steps.embeddings is None else steps.embeddings.shape[1]
-    made = Recipe.from_settings(COLUMNS, shape or Shape(), form, settings, wide)
+    settings = replace(TrainSettings(baseline="none"), **changes)
+    made = Recipe.from_settings(COLUMNS, shape or Shape(), form, settings, steps)
     return made.fitted(steps)
 
 
@@ -80,8 +79,11 @@ def test_the_baseline_takes_away_what_is_usual() -> None:
     shifted = replace(steps, values=steps.values + 5, usual=steps.usual + 5)
     made = recipe(steps, baseline="video")
     assert np.allclose(made(shifted)["input"], made(steps)["input"], atol=1e-4)
-    unknown = replace(steps, usual=np.full_like(steps.usual, np.nan))
-    assert np.isfinite(made(unknown)["input"]).all()
+    assert recipe(steps, baseline="auto").baseline == "video", "every clip knows its own"
+    steps.usual[2] = np.nan
+    assert recipe(steps, baseline="auto").baseline == "none"
+    with pytest.raises(SettingsError, match="1 of 6 clips"):
+        recipe(steps, baseline="video")
 
 
 @pytest.mark.parametrize(("time", "more"), [("none", 0), ("delta", 1), ("encoding", 4)])
@@ -226,8 +228,9 @@ def test_a_gap_is_bridged_and_said() -> None:
 
 def test_the_usual_is_told_by_long_timelines_alone() -> None:
     assert np.isfinite(Sampler(a_timeline(), Shape())(10, 16).usual).all()
-    assert np.isnan(Sampler(a_timeline(), Shape(), usual=False)(10, 16).usual).all()
+    assert np.isnan(Sampler(a_timeline(), Shape(), usual_from=None)(10, 16).usual).all()
     assert np.isnan(Sampler(a_timeline(20), Shape())(10, 16).usual).all()
+    assert np.isfinite(Sampler(a_timeline(20), Shape(), usual_from=0)(10, 16).usual).all()
 
 
 # The task

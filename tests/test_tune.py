@@ -162,7 +162,7 @@ def test_the_search_inside_a_fold_never_sees_its_clips(
     clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On noise the best of many trials looks good, and the nested figure does not."""
-    noise = clip_file(clips.with_name("noise.h5"), signal=0.0, count=60)
+    noise = clip_file(clips.with_name("noise.h5"), signal=0.0, count=240, sources=60)
 
     def fit_random(examples: Any, held_back: np.ndarray, how: Any) -> Any:
         fitted = fit_lines(examples, held_back, replace(how, params={"strength": 1.0}))
@@ -172,8 +172,8 @@ def test_the_search_inside_a_fold_never_sees_its_clips(
 
     use_quick(monkeypatch, lines=fit_random)
     found = tune(noise, QUICK, trials=25)
-    assert found.found.value > 0.6
-    assert abs(found.nested["roc_auc"].value - 0.5) < 0.15
+    assert found.found.value > 0.56
+    assert abs(found.nested["roc_auc"].value - 0.5) < 0.05
 
 
 def test_what_is_kept_is_of_this_dataset_and_these_settings(clips: Path) -> None:

@@ -193,6 +193,7 @@ def _figure(comparison: Comparison) -> dict[str, Any]:
     ] + _curves(rows, colours)
     predicted, observed = _AXES[comparison.task.kind]
     grid = {"gridcolor": "#eceef2", "zeroline": False, "fixedrange": True}
+    share = {**grid, "range": [-0.02, 1.02]}
     title = {"showarrow": False, "xref": "paper", "yref": "paper", "yanchor": "bottom", "y": 1.02}
     left = f"● {TITLES[metrics[0]]}   ◇ {TITLES[metrics[1]]}"
     layout = {
@@ -224,11 +225,14 @@ def _figure(comparison: Comparison) -> dict[str, Any]:
             "automargin": True,
             "showgrid": False,
         },
-        "xaxis2": {**grid, "domain": [0.6, 1], "anchor": "y2", "range": [-0.02, 1.02],
-                   "title": {"text": predicted, "font": {"size": 13}}},
-        "yaxis2": {**grid, "anchor": "x2", "range": [-0.02, 1.02], "title": {"text": observed, "font": {"size": 13}}},
-    }  # fmt: skip
+        "xaxis2": {**share, "domain": [0.6, 1], "anchor": "y2", "title": _titled(predicted)},
+        "yaxis2": {**share, "anchor": "x2", "title": _titled(observed)},
+    }
     return {"traces": traces, "layout": layout}
+
+
+def _titled(text: str) -> dict[str, Any]:
+    return {"text": text, "font": {"size": 13}}
 
 
 def _intervals(

@@ -227,8 +227,7 @@ class _Building:
             ranges = list(job.ranges)
             if job.clips[0].start is None and job.sampled == "clip":
                 ranges = [timeline.bounds]
-            long = job.sampled == "timeline"
-            taker = Taker(timeline, self.columns, self.shape, self.settings, usual=long)
+            taker = Taker(timeline, self.columns, self.shape, self.settings)
         except (MediaError, DataError) as error:
             self._fail(job.clips, error)
             return

@@ -138,8 +138,7 @@ def fit_network(
     one_of("network", settings.network, tuple(MOMENT_NETWORKS))
     network = MOMENT_NETWORKS[settings.network]
     stored = checked_labels(labels, task)
-    wide = 0 if steps.embeddings is None else steps.embeddings.shape[1]
-    recipe = Recipe.from_settings(columns, shape, network.form, settings, wide)
+    recipe = Recipe.from_settings(columns, shape, network.form, settings, steps)
     places = tuple(list(columns).index(name) for name in recipe.columns)
     given = steps.columns(places)
     if np.isinf(given.values).any():

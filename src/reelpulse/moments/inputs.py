@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from reelpulse.errors import DataError, ModelError, SettingsError
 from reelpulse.moments.lengths import Shape
-from reelpulse.settings import BASELINES, MISSING, TIMES, TrainSettings
+from reelpulse.settings import MISSING, TIMES, TrainSettings
 from reelpulse.timeline import EMOTIONS, FACE_COLUMNS, LOUDNESS_COLUMNS
 
 Array = npt.NDArray[np.float32]
@@ -88,7 +88,8 @@ class Recipe:
         How clips were brought to steps.
     form : {"steps", "summary"}
         What the network is given.
-    baseline, time, missing : str
+    baseline : {"none", "video"}
+    time, missing : str
         See `TrainSettings`.
     embeddings : int
         Width of the embedding statistics that a summary ends with; 0 for none.
@@ -108,7 +109,12 @@ class Recipe:
 
     @classmethod
     def from_settings(
-        cls, columns: Sequence[str], shape: Shape, form: Form, settings: TrainSettings, wide: int
+        cls,
+        columns: Sequence[str],
+        shape: Shape,
+        form: Form,
+        settings: TrainSettings,
+        steps: Steps,
     ) -> Recipe:
         """Make the recipe that the settings ask for; not yet fitted.
 
@@ -121,22 +127,34 @@ class Recipe:
         form : {"steps", "summary"}
             Of the network.
         settings : TrainSettings
-        wide : int
-            Width of the clips' embeddings; 0 for none.
+        steps : Steps
+            The clips, of all `columns`.
 
         Raises
         ------
         SettingsError
-            When a column is not there, or embeddings are asked for and were not kept.
+            When a column is not there, or what is usual or embeddings are asked for and were not
+            kept.
         """
         chosen = choose(columns, settings.inputs)
+        wide = 0 if steps.embeddings is None else steps.embeddings.shape[1]
         if settings.embeddings and not wide:
             raise SettingsError(
                 "the clips keep no face embeddings: build them with --embeddings, from videos"
                 " analysed with --stream embedding"
             )
+        # One clip that is not less the usual would look like another person's.
+        strange = int((~np.isfinite(steps.usual).any(axis=1)).sum())
+        if settings.baseline == "video" and strange:
+            raise SettingsError(
+                f"{strange} of {len(steps)} clips do not tell what is usual for the person, being"
+                " short files: use --baseline none, or ranges of whole videos"
+            )
+        baseline = settings.baseline
+        if baseline == "auto":
+            baseline = "none" if strange else "video"
         used = wide if settings.embeddings and form == "summary" else 0
-        return cls(chosen, shape, form, settings.baseline, settings.time, settings.missing, used)
+        return cls(chosen, shape, form, baseline, settings.time, settings.missing, used)
 
     def fitted(self, steps: Steps) -> Recipe:
         """Normalise by these clips, which must be of the training split alone."""
@@ -261,7 +279,7 @@ class Recipe:
             raise ModelError(f"does not say what it takes ({error})") from None
         known = (
             recipe.form in ("steps", "summary")
-            and recipe.baseline in BASELINES
+            and recipe.baseline in ("none", "video")
             and recipe.time in TIMES
             and recipe.missing in MISSING
             and len(recipe.columns) == len(recipe.mean) == len(recipe.std) > 0

@@ -14,6 +14,7 @@ from reelpulse.errors import ModelError, at
 from reelpulse.hub import open_onnx
 from reelpulse.learn.task import Task
 from reelpulse.moments.inputs import Recipe, Steps
+from reelpulse.moments.sampling import USUAL_SECONDS
 from reelpulse.settings import AnalyzeSettings, changed
 from reelpulse.timeline import LOUDNESS_COLUMNS, Timeline
 
@@ -259,12 +260,20 @@ def check_timeline(model: MomentModel, timeline: Timeline) -> list[str]:
         wanted = " ".join(f"--stream {name}" for name in streams)
         problem = f"wants {', '.join(missing)}, which the timeline lacks: analyse the video again"
         raise ModelError(at(model.path, f"{problem} with {wanted}"))
+    found = []
+    seconds = timeline.bounds[1] - timeline.bounds[0]
+    if model.recipe.baseline == "video" and seconds < USUAL_SECONDS:
+        found.append(
+            f"{seconds:.0f} s tell little of what is usual for the person, which"
+            f" {model.name} compares with: its scores may be off"
+        )
     apart = [*_rates(model.trained_on, timeline), *_measured_by(model.trained_on, timeline)]
     if not apart:
-        return []
+        return found
     return [
+        *found,
         f"the clips that {model.name} learnt from were measured otherwise"
-        f" ({'; '.join(apart)}): its scores may be off"
+        f" ({'; '.join(apart)}): its scores may be off",
     ]
 
 

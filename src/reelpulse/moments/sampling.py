@@ -16,6 +16,9 @@ MAX_GAP = 5.0
 USUAL_SECONDS = 60.0
 """A timeline shorter than this does not tell what is usual: a clip is not its own normal."""
 
+_NOT_JUDGED = "loudness_change"
+"""In a file's first second there is nothing before it to have changed from: that is no lack."""
+
 
 class Sampler:
     """Looks at ranges of one timeline, in building and in detection alike.
@@ -27,20 +30,38 @@ class Sampler:
     shape : Shape
     max_gap : float
         Seconds over which what was not measured is bridged.
-    usual : bool
-        Whether to find what is usual around each range: that takes a while on hours.
+    usual_from : float or None
+        Seconds of a timeline from which on it tells what is usual around a range; None where that
+        is not wanted: finding it takes a while on hours.
+
+    Attributes
+    ----------
+    judged : list of int
+        Places of the columns by which a step counts as measured.
     """
 
     def __init__(
-        self, timeline: Timeline, shape: Shape, *, max_gap: float = MAX_GAP, usual: bool = True
+        self,
+        timeline: Timeline,
+        shape: Shape,
+        *,
+        max_gap: float = MAX_GAP,
+        usual_from: float | None = USUAL_SECONDS,
     ) -> None:
         self.shape = shape
         self._times = timeline.times
         self._filled = timeline.filled(max_gap)
-        there = np.where(timeline.valid.all(axis=1), 0.0, np.nan)[:, None]
+        self.judged = [
+            place
+            for place, name in enumerate(timeline.columns)
+            if name != _NOT_JUDGED or len(timeline.columns) == 1
+        ]
+        seen = timeline.valid[:, self.judged].all(axis=1)
+        there = np.where(seen, 0.0, np.nan)[:, None]
         self._measured = Timeline(timeline.times, there.astype(np.float32), ("measured",))
         self._usual: npt.NDArray[np.float64] | None = None
-        if usual and timeline.duration >= USUAL_SECONDS and len(timeline):
+        first, last = timeline.bounds
+        if usual_from is not None and last - first >= usual_from and len(timeline):
             self._usual = running_normal(timeline.times, timeline.values.astype(float)).median
 
     def __call__(self, starts: npt.ArrayLike, ends: npt.ArrayLike) -> Steps:

@@ -18,9 +18,6 @@ from reelpulse.timeline import FACE_COLUMNS, Timeline, embedding_summary
 
 Range = tuple[float, float]
 
-_NOT_JUDGED = "loudness_change"
-"""In a file's first second there is nothing before it to have changed from: that is no lack."""
-
 
 @dataclass(frozen=True)
 class Taken:
@@ -55,8 +52,6 @@ class Taker:
         To keep.
     shape : Shape
     settings : ClipSettings
-    usual : bool
-        Whether it is long enough to tell what is usual around a clip.
 
     Raises
     ------
@@ -70,15 +65,11 @@ class Taker:
         columns: Sequence[str],
         shape: Shape,
         settings: ClipSettings,
-        *,
-        usual: bool,
     ) -> None:
         self._timeline, self._shape, self._settings = timeline, shape, settings
         self._kept = timeline.select(columns)
-        self._sampler = Sampler(self._kept, shape, max_gap=settings.max_gap, usual=usual)
-        self._judged = [
-            place for place, name in enumerate(columns) if name != _NOT_JUDGED or len(columns) == 1
-        ]
+        self._sampler = Sampler(self._kept, shape, max_gap=settings.max_gap)
+        self._judged = self._sampler.judged
         self._tension = tension(timeline)
 
     def __call__(self, ranges: Sequence[Range]) -> Taken:
@@ -93,7 +84,7 @@ class Taker:
         steps = self._sampler(starts, ends)
         there = np.isfinite(steps.times)
         seen = np.isfinite(sampled(self._kept, starts, ends, self._shape)[0])
-        measured = seen[..., self._judged].all(axis=2)
+        measured = steps.measured
         known = np.isfinite(steps.values[..., self._judged]).all(axis=2)
         count = np.maximum(there.sum(axis=1), 1)
         if self._settings.embeddings:

@@ -162,7 +162,7 @@ class ClipSettings:
 
 TIMES = ("none", "delta", "encoding")
 MISSING = ("fill", "drop")
-BASELINES = ("none", "video")
+BASELINES = ("auto", "none", "video")
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,9 @@ class TrainSettings:
         metavar="FACT=VALUE",
     )
     baseline: str = setting(
-        "none",
-        "Take values as they are, or less what is usual for the person in that video.",
+        "auto",
+        "Take values as they are, or less what is usual for the person in that video; auto: where"
+        " every clip knows that.",
         metavar="|".join(BASELINES),
     )
     time: str = setting(
