@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import reelpulse
-from reelpulse.cli import analyze, demo, detect, export, models, moments
+from reelpulse.cli import analyze, demo, detect, export, models, moments, speech
 from reelpulse.errors import ReelpulseError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("detect")(detect.detect)
 app.command("export")(export.export)
 app.command("demo")(demo.demo)
 app.add_typer(moments.app, name="moments")
+app.add_typer(speech.app, name="speech")
 app.add_typer(models.app, name="models")
 
 

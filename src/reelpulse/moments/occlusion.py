@@ -23,7 +23,12 @@ PATTERN = "pattern"
 """The part that is named where no group of columns moves the score by itself."""
 
 _TINY = 1e-6
-_LEAST_SCORE = 1e-9
+_SURE = 1e-4
+"""Scores nearer to 0 or 1 than this are told apart no further."""
+
+_LEAST_MOVED = 0.1
+"""Log odds: a score that moves less, with all as usual, is moved by nothing."""
+
 _EMBEDDINGS = "face"
 _USUAL_WINDOWS = 16
 """Windows around a moment whose embeddings are the usual ones."""
@@ -48,9 +53,10 @@ def occlusion_reasons(
     """Name the parts that raised a model's score at peaks, the strongest first.
 
     Each group of columns in turn is replaced, over the window that says most at the peak, by its
-    median over five minutes of the video around it. What the score then loses is the group's share
-    of it; where the losses add up to more than the score, of all losses. A group that was not
-    measured stays so.
+    median over five minutes of the video around it; then all of them. What the score loses with a
+    group, in log odds, is the group's share of what it loses with all; where the losses add up to
+    more than that, of their sum. (Log odds, since where several parts speak for a moment, a score
+    near 1 hardly falls with any one of them.) A group that was not measured stays so.
 
     Parameters
     ----------
@@ -74,9 +80,9 @@ def occlusion_reasons(
         near = _cut(timeline, peak)
         low, high = strongest(peak)
         parts, steps = _occluded(slider, low, high, _median(_cut(slider.timeline, peak).values))
-        scores = slider.model.scores(steps).astype(float)
-        drops = np.maximum(scores[0] - scores[1:], 0)
-        shares = drops / max(scores[0], drops.sum(), _LEAST_SCORE)
+        odds = _odds(slider.model.scores(steps))
+        drops = np.maximum(odds[0] - odds[2:], 0)
+        shares = drops / max(odds[0] - odds[1], drops.sum(), _LEAST_MOVED)
         emotions = near.select(EMOTIONS).values
         scene = Scene(
             near,
@@ -120,14 +126,15 @@ class _Strongest:
 def _occluded(
     slider: Slider, low: float, high: float, usual: npt.NDArray[np.float32]
 ) -> tuple[list[str], Steps]:
-    """The window as it is, and once for each part with that part as usual."""
+    """The window as it is, with all parts as usual, and once for each part with that as usual."""
     one = slider.steps(np.array([low]), np.array([high]))
     parts = groups(slider.model.recipe.columns)
-    count = 1 + len(parts) + (one.embeddings is not None)
+    count = 2 + len(parts) + (one.embeddings is not None)
     steps = one[np.zeros(count, int)]
-    for row, places in enumerate(parts.values(), 1):
+    for row, places in enumerate(parts.values(), 2):
         seen = steps.values[row][:, places]
-        steps.values[row][:, places] = np.where(np.isfinite(seen), usual[places], seen)
+        changed = np.where(np.isfinite(seen), usual[places], seen)
+        steps.values[row][:, places] = steps.values[1][:, places] = changed
     if steps.embeddings is None:
         return list(parts), steps
     length = high - low
@@ -135,8 +142,13 @@ def _occluded(
     around = slider.steps(starts, starts + length).embeddings
     assert around is not None
     wide = np.array(steps.embeddings)
-    wide[-1] = _median(around)
+    wide[1] = wide[-1] = _median(around)
     return [*parts, _EMBEDDINGS], replace(steps, embeddings=wide)
+
+
+def _odds(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    sure = np.clip(scores.astype(np.float64), _SURE, 1 - _SURE)
+    return np.asarray(np.log(sure / (1 - sure)))
 
 
 def _median(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
