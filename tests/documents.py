@@ -57,6 +57,21 @@ def run_python(page: str) -> dict[str, object]:
     return names
 
 
+def fill_labels(folder: Path) -> None:
+    """Label parts of the analysed video as the page on learning does, as if of many recordings."""
+    rows = []
+    for number in range(16):
+        start = 1.5 + 2 * number
+        label = "funny" if number % 2 else "ordinary"
+        rows.append(f"out/stream.h5,{start},{start + 5.5},{label},recording {number},김")
+    head = "file,start,end,label,source,person"
+    for name, part in (("labels.csv", rows[:14]), ("more.csv", rows[14:])):
+        (folder / name).write_text("\n".join([head, *part]) + "\n", encoding="utf-8")
+    (folder / "truth.csv").write_text("start,end\n0:20,0:26\n", encoding="utf-8")
+    of_videos = "file,start,end\nout/stream.h5,20,26\n"
+    (folder / "truth_videos.csv").write_text(of_videos, encoding="utf-8")
+
+
 def fill(folder: Path) -> Path:
     """Put what the pages speak of into a folder: videos, photos, a settings file."""
     data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")

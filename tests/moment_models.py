@@ -1,4 +1,4 @@
-"""Trained models of moments as small graphs whose scores can be worked out by hand."""
+"""Trained models of moments as small graphs whose scores can be worked out by hand; timelines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from onnx import TensorProto, helper, numpy_helper
 from reelpulse.learn.task import BINARY, Task
 from reelpulse.moments.inputs import Recipe
 from reelpulse.moments.lengths import Shape
+from reelpulse.timeline import (
+    LOUDNESS_COLUMNS,
+    Block,
+    Faces,
+    Observations,
+    Timeline,
+    write_timeline,
+)
 
 COLUMNS = ("loudness", "valence")
 
@@ -85,4 +93,19 @@ def write_moment_model(
     kept = {key: value for key, value in said.items() if value is not None}
     helper.set_model_props(model, {"reelpulse": json.dumps(kept)})
     onnx.save(model, path)
+    return path
+
+
+def kept(timeline: Timeline, path: Path) -> Path:
+    """Write a timeline as analyze would."""
+    timeline.meta["video"]["fingerprint"] = path.stem
+    sound = Block(LOUDNESS_COLUMNS, timeline.select(LOUDNESS_COLUMNS).values)
+    seen = Observations(
+        timeline.times,
+        Faces.empty(len(timeline)),
+        {"version": 1},
+        {"loudness": sound},
+        timeline.meta,
+    )
+    write_timeline(path, timeline, seen)
     return path

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, blocks, commands, fill, run_commands, run_python, text_of
+from documents import ROOT, blocks, commands, fill, fill_labels, run_commands, run_python, text_of
 from reelpulse.config import read_config
 from weights import networks, saved
 
 __all__ = ["networks", "saved"]
 
 TASKS = ["analyse", "person", "privacy", "report", "tension"]
-EVERY = [*TASKS, "weights", "api", "architecture", "commands"]
+EVERY = [*TASKS, "learn", "weights", "api", "architecture", "commands"]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,17 @@ def test_commands_of_the_page_on_weights_run(
 ) -> None:
     shutil.copy(saved["tf_efficientnet_b0", "state"], folder / "mine.pt")
     run_commands(commands("docs/weights.md"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_commands_of_the_page_on_learning_run(folder: Path) -> None:
+    pytest.importorskip("lightning", reason="the extra train is not installed")
+    fill_labels(folder)
+    run_commands(commands("docs/learn.md"))
+    assert (folder / "clips.compare.html").exists()
+    assert (folder / "out" / "stream.evaluation.html").exists()
+    assert (folder / "next.csv").exists()
 
 
 @pytest.mark.parametrize("page", EVERY)

@@ -112,7 +112,7 @@ def test_the_lowest_threshold_that_is_right_often_enough(tmp_path: Path) -> None
     path = write_moment_model(tmp_path / "a.onnx", metadata={"operating": POINTS})
     model = load_model(path)
     assert [model.threshold(wanted) for wanted in (0.4, 0.5, 0.7, 0.9)] == [0.3, 0.3, 0.6, 0.9]
-    with pytest.raises(ModelError, match="0.9 at best"):
+    with pytest.raises(ModelError, match="at best"):
         model.threshold(0.95)
     with pytest.raises(ModelError, match="labelled videos"):
         load_model(write_moment_model(tmp_path / "b.onnx")).threshold(0.5)

@@ -55,6 +55,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "identity": "none",
         "emotion": "builtin",
         "laughter": "builtin",
+        "speech": "builtin",
         "detect_size": 320,
         "person": ("a.jpg", "나.jpg"),
         "region": "0,0,1,1",

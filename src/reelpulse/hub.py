@@ -23,7 +23,7 @@ from typing import Any, Literal
 from reelpulse.errors import ModelError, at
 from reelpulse.files import try_lock as _try_lock
 
-Kind = Literal["detector", "identity", "emotion", "laughter", "voice"]
+Kind = Literal["detector", "identity", "emotion", "laughter", "voice", "speech"]
 Progress = Callable[[str, int, int | None], None]
 
 TIMEOUT = 10.0  # seconds without a connection, or without a byte, before a download gives up
@@ -102,6 +102,16 @@ WEIGHTS: dict[str, Weights] = {weights.name: weights for weights in (
     Weights(
         "builtin_laughter", "laughter", "laughter.onnx", None, None, None, None,
         "Apache-2.0", "small laughter detector that comes with the package", non_commercial=True,
+    ),
+    Weights(
+        "silero", "voice", "silero_vad.onnx",
+        f"{GITHUB}/snakers4/silero-vad/v6.2.1/src/silero_vad/data/silero_vad.onnx",
+        2_327_524, "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3", None,
+        "MIT", "Silero VAD: where in a sound somebody speaks", recommended=True,
+    ),
+    Weights(
+        "builtin_speech", "speech", "speech.onnx", None, None, None, None,
+        "Apache-2.0", "small speech emotion network of the package", non_commercial=True,
     ),
 )}
 # fmt: on

@@ -109,9 +109,13 @@ def _described(sampling: dict[str, Any]) -> str:
     """When a video was looked at, for a file's name: ``20s-26.5s-15ticks``."""
     words = [f"{sampling['ticks']}ticks" if sampling["ticks"] else f"{sampling['fps']:g}fps"]
     if sampling["start"] or sampling["end"]:
-        end = f"{sampling['end']:g}s" if sampling["end"] else "end"
-        words.insert(0, f"{sampling['start']:g}s-{end}")
+        end = _seconds(sampling["end"]) if sampling["end"] else "end"
+        words.insert(0, f"{_seconds(sampling['start'])}-{end}")
     return "-".join(words)
+
+
+def _seconds(time: float) -> str:
+    return f"{time:.3f}".rstrip("0").rstrip(".") + "s"
 
 
 def parts_folder(path: Path) -> Path:

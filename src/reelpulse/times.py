@@ -6,7 +6,7 @@ import re
 
 from reelpulse.errors import SettingsError
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_TIME = re.compile(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,9}(?:\.\d{1,99})?)")
 
 
 def parse_time(text: str) -> float:

@@ -1,35 +1,42 @@
-"""One fit loop for every network: PyTorch Lightning, AdamW, early stopping, the best weights kept.
+"""One fit loop for every network: PyTorch Lightning, early stopping, the best weights kept.
 
 It knows nothing of what is learnt: a network, a loss, and batches of tensors.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
-import threading
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from reelpulse.errors import DataError, MissingExtra
+from reelpulse.learn import checkpoint
+from reelpulse.learn.batches import Batches
+from reelpulse.learn.schedule import warm_cosine
+from reelpulse.learn.surroundings import interruptible, on_threads, quietly, settled
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+    from torch import Tensor, nn
 
-    Batch = dict[str, Tensor]
+    from reelpulse.learn.batches import Batch as Batch
+
     Loss = Callable[[nn.Module, Batch], Tensor]
-    Change = Callable[[Batch, Generator], Batch]
+
+__all__ = ["Batches", "Fit", "FitSettings", "Judge", "Kept", "beside", "fit", "on_threads"]
+
+OPTIMISERS = ("adamw", "sgd")
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
 _LEAST_GAIN = 1e-5
-"""What the loss must fall by to count as better."""
+"""What the watched figure must change by to count as better."""
+
+_MOMENTUM = 0.9
+_EPOCH_SEEDS = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -40,22 +47,73 @@ class FitSettings:
     ----------
     epochs : int
         At most this many passes over the examples.
-    patience : int
-        Stop when this many passes bring nothing better on the examples held back.
+    patience : int or None
+        Stop when this many passes bring nothing better on the examples held back; None never does.
     rate, decay : float
-        Learning rate and weight decay of AdamW.
+        The highest learning rate, and weight decay.
     seed : int
     threads : int
         Of torch on a CPU. What small networks compute in a step takes less time than it takes two
         threads to meet; on a busy machine, twenty times less.
+    optimiser : {"adamw", "sgd"}
+        SGD has a momentum of 0.9.
+    warm : float or None
+        The share of all steps in which the rate rises, before it falls: see `warm_cosine`. None
+        leaves it as it is.
+    accumulate : int
+        Batches that one step of the optimiser is made of.
+    precision : {"32-true", "16-mixed", "bf16-mixed"}
+        Of what is computed; weights have 32 bits.
+    devices : int
+        GPUs (or processes, on a CPU); each gets a part of every pass.
+    watched : str
+        The figure of a `Judge` by which the weights are best, the more the better; or ``loss``.
     """
 
     epochs: int
-    patience: int
+    patience: int | None
     rate: float
     decay: float
     seed: int = 0
     threads: int = 1
+    optimiser: str = "adamw"
+    warm: float | None = None
+    accumulate: int = 1
+    precision: str = "32-true"
+    devices: int = 1
+    watched: str = "loss"
+
+
+class Judge(Protocol):
+    """What tells, after each pass, how good a network is on all that was held back together."""
+
+    def begin(self) -> None:
+        """Forget what was added."""
+
+    def add(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Take a batch; give its loss, a mean."""
+
+    def figures(self) -> dict[str, float]:
+        """Figures of all batches since `begin`, by name."""
+
+    def picture(self) -> npt.NDArray[np.uint8] | None:
+        """What is to be seen of them in TensorBoard, (height, width, 3)."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where a fit stands after each pass, so that a stopped one goes on.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is up to the caller to remove it.
+    plan : str
+        Names what is fitted and how: a file of another plan is not gone on from.
+    """
+
+    path: Path
+    plan: str
 
 
 @dataclass(frozen=True)
@@ -68,55 +126,14 @@ class Fit:
     best: int
     """After which of them, counted from 1, the weights were best."""
     loss: float
-    """On the examples held back, or trained on where there were none."""
+    """Then, on the examples held back, or trained on where there were none."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Then, of the judge."""
 
 
-class Batches:
-    """Examples that lie in memory, in batches: quicker by far than a loader of single examples.
-
-    Parameters
-    ----------
-    arrays : mapping of str to ndarray
-        First axes of one length.
-    size : int
-    seed : int, optional
-        Draws the order anew each pass; without it, the order is theirs.
-    change : callable, optional
-        Alters a batch: ``change(batch, generator)``.
-    """
-
-    def __init__(
-        self,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        size: int,
-        *,
-        seed: int | None = None,
-        change: Change | None = None,
-    ) -> None:
-        import torch
-
-        self._tensors = {
-            name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in arrays.items()
-        }
-        self._count = len(next(iter(self._tensors.values())))
-        self._size, self._seed, self._change = size, seed, change
-        self._passes = 0
-
-    def __len__(self) -> int:
-        return -(-self._count // self._size)
-
-    def __iter__(self) -> Iterator[Batch]:
-        import torch
-
-        generator = torch.Generator()
-        order = torch.arange(self._count)
-        if self._seed is not None:
-            generator.manual_seed(self._seed * 1_000_003 + self._passes)
-            order = torch.randperm(self._count, generator=generator)
-        self._passes += 1
-        for rows in torch.split(order, self._size):
-            batch = {name: value[rows] for name, value in self._tensors.items()}
-            yield self._change(batch, generator) if self._change else batch
+def beside() -> bool:
+    """Whether this process was started to train beside another, which speaks and writes."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def fit(
@@ -127,6 +144,8 @@ def fit(
     settings: FitSettings,
     *,
     measures: Callable[[nn.Module, Batch], dict[str, Tensor]] | None = None,
+    judge: Judge | None = None,
+    kept: Kept | None = None,
     logs: str | Path | None = None,
     tick: Callable[[float], None] | None = None,
 ) -> Fit:
@@ -140,19 +159,23 @@ def fit(
         ``loss(network, batch)``, a mean over the batch.
     training, held_back : iterable of dict of str to Tensor
         Batches, gone through once a pass. Without `held_back` all passes are made, and the last
-        weights count.
+        weights count. An iterable of its own order takes the pass as `Batches` does.
     settings : FitSettings
     measures : callable, optional
         ``measures(network, batch)``: figures of the examples held back, by name, for the logs.
+    judge : Judge, optional
+        In place of `loss` and `measures` for the examples held back.
+    kept : Kept, optional
+        Where to go on from, and to keep what is done.
     logs : path, optional
-        Folder for TensorBoard: loss, learning rate, measures.
+        Folder for TensorBoard: loss, learning rate, figures.
     tick : callable, optional
         Told after each pass which share of `settings.epochs` is done. It may raise to end the fit.
 
     Raises
     ------
     DataError
-        When the loss is no number.
+        When the loss is no number, or what was kept is damaged.
     MissingExtra
         When torch or Lightning is not installed.
     """
@@ -162,42 +185,59 @@ def fit(
         from lightning.pytorch.loggers import TensorBoardLogger
     except ImportError:
         raise MissingExtra("train", "training a network") from None
-    with _settled(settings.seed), on_threads(settings.threads), _quietly():
+    with settled(settings.seed), on_threads(settings.threads), quietly():
         network = build()
-        module = _module(network, loss, measures, settings, validates=held_back is not None)
-        watch = _watch(settings, tick)
+        validates = held_back is not None
+        module = _module(network, loss, measures, judge, settings, validates=validates)
+        watch = _watch(settings, kept, tick)
         callbacks: list[Any] = [watch]
         logger: Any = False
         if logs is not None:
             logger = TensorBoardLogger(str(logs), name="", version="")
-            callbacks.append(LearningRateMonitor("epoch"))
+            callbacks.append(LearningRateMonitor("epoch" if settings.warm is None else "step"))
         trainer = Trainer(
             max_epochs=settings.epochs,
             accelerator="auto",
-            devices=1,
-            deterministic=True,
+            devices=settings.devices,
+            strategy="ddp" if settings.devices > 1 else "auto",
+            use_distributed_sampler=False,
+            precision=settings.precision,  # type: ignore[arg-type]
+            accumulate_grad_batches=settings.accumulate,
+            deterministic="warn",  # some operations of a GPU have no repeatable form
             logger=logger,
             callbacks=callbacks,
+            plugins=None if kept is None else [checkpoint.plugin(kept.plan)],
             log_every_n_steps=1,
             num_sanity_val_steps=0,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        with _interruptible():
-            trainer.fit(module, training, held_back)
+        there = kept is not None and checkpoint.of_plan(kept.path, kept.plan)
+        with interruptible():
+            trainer.fit(
+                module, training, held_back, ckpt_path=str(kept.path) if kept and there else None
+            )
         if watch.weights is None:
             raise DataError("the loss is no number: look for values beyond all bounds in the data")
         network.load_state_dict(watch.weights)
-        return Fit(network.cpu().eval(), watch.passes, watch.best, watch.least)
+        return Fit(network.cpu().eval(), watch.passes, watch.best, watch.loss, watch.figures)
 
 
 def _module(
-    network: nn.Module, loss: Loss, measures: Any, settings: FitSettings, *, validates: bool
+    network: nn.Module,
+    loss: Loss,
+    measures: Any,
+    judge: Judge | None,
+    settings: FitSettings,
+    *,
+    validates: bool,
 ) -> Any:
     """What Lightning trains."""
     import torch
     from lightning.pytorch import LightningModule
+
+    together = settings.devices > 1
 
     class Module(LightningModule):
         def __init__(self) -> None:
@@ -207,21 +247,44 @@ def _module(
         def training_step(self, batch: Batch, index: int) -> Tensor:
             value = loss(self.network, batch)
             size = len(next(iter(batch.values())))
-            self.log("loss", value, on_step=False, on_epoch=True, batch_size=size)
+            self.log(
+                "loss", value, on_step=False, on_epoch=True, batch_size=size, sync_dist=together
+            )
             return value
+
+        def on_validation_epoch_start(self) -> None:
+            if judge is not None:
+                judge.begin()
 
         def validation_step(self, batch: Batch, index: int) -> None:
             size = len(next(iter(batch.values())))
-            figures = {"val_loss": loss(self.network, batch)}
-            if measures is not None:
+            value = loss(self.network, batch) if judge is None else judge.add(self.network, batch)
+            figures = {"val_loss": value}
+            if measures is not None and judge is None:
                 found = measures(self.network, batch)
                 figures |= {f"val_{name}": value for name, value in found.items()}
             self.log_dict(figures, on_step=False, on_epoch=True, batch_size=size)
 
-        def configure_optimizers(self) -> torch.optim.Optimizer:
-            return torch.optim.AdamW(
-                self.parameters(), lr=settings.rate, weight_decay=settings.decay
+        def on_validation_epoch_end(self) -> None:
+            if judge is None:
+                return
+            self.log_dict({f"val_{name}": value for name, value in judge.figures().items()})
+            picture = judge.picture()
+            if picture is not None and self.logger is not None:
+                log: Any = self.logger.experiment  # type: ignore[attr-defined]
+                log.add_image("val", picture, self.current_epoch, dataformats="HWC")
+
+        def configure_optimizers(self) -> Any:
+            optimiser = _optimiser(self.parameters(), settings)
+            warm = settings.warm
+            if warm is None:
+                return optimiser
+            steps = int(self.trainer.estimated_stepping_batches)
+            rising = round(warm * steps)
+            schedule = torch.optim.lr_scheduler.LambdaLR(
+                optimiser, lambda step: warm_cosine(step, steps, rising)
             )
+            return [optimiser], [{"scheduler": schedule, "interval": "step"}]
 
     module = Module()
     if not validates:
@@ -229,89 +292,72 @@ def _module(
     return module
 
 
-def _watch(settings: FitSettings, tick: Callable[[float], None] | None) -> Any:
+def _optimiser(parameters: Any, settings: FitSettings) -> Any:
+    import torch
+
+    if settings.optimiser == "sgd":
+        return torch.optim.SGD(
+            parameters, lr=settings.rate, momentum=_MOMENTUM, weight_decay=settings.decay
+        )
+    return torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.decay)
+
+
+def _watch(settings: FitSettings, kept: Kept | None, tick: Callable[[float], None] | None) -> Any:
     """Keep the best weights in memory, and stop when nothing gets better."""
+    import torch
     from lightning.pytorch import Callback
+
+    by_figure = settings.watched != "loss"
 
     class Watch(Callback):
         weights: dict[str, Tensor] | None = None
-        least = float("inf")
+        loss = least = float("inf")
         passes = best = 0
+        over = False
+
+        def __init__(self) -> None:
+            self.figures: dict[str, float] = {}
+
+        def state_dict(self) -> dict[str, Any]:
+            names = ("weights", "loss", "least", "passes", "best", "over", "figures")
+            return {name: getattr(self, name) for name in names}
+
+        def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+            for name, value in state_dict.items():
+                setattr(self, name, value)
+
+        def on_train_start(self, trainer: Any, module: Any) -> None:
+            trainer.should_stop = self.over
+
+        def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, index: int) -> None:
+            # Each pass draws its own, so that one gone on from draws what it would have drawn.
+            if index == 0:
+                torch.manual_seed(settings.seed * _EPOCH_SEEDS + trainer.current_epoch)
 
         def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
             self.passes += 1
-            held = trainer.callback_metrics.get("val_loss")
-            now = float(trainer.callback_metrics["loss"] if held is None else held)
-            better = now < self.least - _LEAST_GAIN if held is not None else np.isfinite(now)
-            if better:
-                self.least, self.best = now, self.passes
+            figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+            held = figures.get("val_loss")
+            now = figures["loss"] if held is None else held
+            figure = -figures[f"val_{settings.watched}"] if by_figure and held is not None else now
+            better = figure < self.least - _LEAST_GAIN if held is not None else True
+            if better and np.isfinite(now):
+                self.least, self.loss, self.best = figure, now, self.passes
+                self.figures = {
+                    name.removeprefix("val_"): value
+                    for name, value in figures.items()
+                    if name.startswith("val_") and name != "val_loss"
+                }
                 self.weights = {
                     name: value.detach().cpu().clone()
                     for name, value in module.network.state_dict().items()
                 }
-            stale = self.passes - self.best >= settings.patience
-            trainer.should_stop = not np.isfinite(now) or (held is not None and stale)
+            patient = settings.patience is None or self.passes - self.best < settings.patience
+            self.over = not np.isfinite(now) or (held is not None and not patient)
+            trainer.should_stop = self.over
+            if kept is not None:
+                trainer.save_checkpoint(kept.path)
             if tick is not None:
-                tick(1.0 if trainer.should_stop else self.passes / settings.epochs)
+                tick(1.0 if self.over else self.passes / settings.epochs)
 
     return Watch()
-
-
-@contextmanager
-def on_threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads within the block."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _settled(seed: int) -> Iterator[None]:
-    """Seed torch, and run it the same way each time; as before afterwards."""
-    import torch
-
-    # What makes CUDA's matrix products repeatable is read when its first is made.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    strict = torch.are_deterministic_algorithms_enabled()
-    try:
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.use_deterministic_algorithms(strict)
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep Lightning's notes and advice from the user."""
-    names = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C be what it is: Lightning turns it into an exit, and leaves the signal ignored."""
-    own = threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGINT) if own else None
-    try:
-        yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
-    finally:
-        if own and handler is not None:
-            signal.signal(signal.SIGINT, handler)

@@ -16,7 +16,7 @@ from reelpulse.moments.model import MomentModel, check_timeline, load_model
 from reelpulse.moments.occlusion import occlusion_reasons
 from reelpulse.moments.reasons import reasons
 from reelpulse.moments.tension import extent, tension_parts
-from reelpulse.moments.windows import MOST_MISSING, Slider, score_curve, window_scores
+from reelpulse.moments.windows import MOST_MISSING, Slider, score_curve
 from reelpulse.settings import MomentSettings, as_dict, changed, parse_weights
 from reelpulse.timeline import Moment, Reason, Timeline, load_timeline
 
@@ -187,7 +187,8 @@ def _by_model(timeline: Timeline, settings: MomentSettings, model: MomentModel) 
     warnings = check_timeline(model, timeline)
     bounds = extent(timeline)
     most, least = _wanted(timeline, settings, model)
-    windows = window_scores(timeline, model, bounds=bounds)
+    slider = Slider(timeline, model)
+    windows = slider.slide(bounds)
     if not np.isfinite(windows.scores).any():
         warnings.append(
             f"{MOST_MISSING:.0%} or more of each window lacks something that {model.name} looks at"
@@ -196,10 +197,8 @@ def _by_model(timeline: Timeline, settings: MomentSettings, model: MomentModel) 
     score = score_curve(windows, timeline.times, bounds)
     limits = replace(settings, top=most, min_score=least)
     found = spans(timeline.times, score, bounds, limits)
-    why: list[tuple[Reason, ...]] = []
-    if found:
-        peaks = [(span.start, float(timeline.times[span.tick])) for span in found]
-        why = occlusion_reasons(timeline, Slider(timeline, model), windows, peaks)
+    peaks = [(span.start, float(timeline.times[span.tick])) for span in found]
+    why = occlusion_reasons(timeline, slider, windows, peaks)
     moments = _moments(timeline, score, bounds, found, why, settings)
     threshold = moments[-1].score if len(moments) == most else least
     said = {"model": model.name, "checksum": model.checksum, "threshold": threshold}

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelpulse.errors import DataError, SettingsError
-from reelpulse.settings import ClipSettings, one_of
+from reelpulse.settings import SHORT, ClipSettings, one_of
 from reelpulse.timeline import Timeline
 
 CUT_SECONDS = 5.0
@@ -78,6 +78,7 @@ class Shape:
                 str(value["length"]), int(value["steps"]), float(value["rate"]), str(value["short"])
             )
             one_of("length", shape.length, tuple(LENGTHS))
+            one_of("short", shape.short, SHORT)
         except (KeyError, TypeError, ValueError, SettingsError) as error:
             raise DataError(f"does not say how its clips were sampled ({error})") from None
         if shape.steps < 1 or not shape.rate > 0:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 WINDOW_SECONDS = 300.0
 _STEP_SECONDS = 10.0
@@ -59,13 +60,12 @@ def running_normal(
         if not len(measured):
             continue
         anchors = np.unique(np.append(np.arange(0, len(measured), step), len(measured) - 1))
-        out = np.empty((2, len(anchors)))
-        for row, first in enumerate(_first(anchors, wide, len(measured))):
-            near = signal[measured[first : first + wide]]
-            out[0, row] = np.median(near)
-            out[1, row] = np.median(np.abs(near - out[0, row])) * _MAD_TO_SIGMA
-        for which in range(2):
-            normal[which, :, column] = np.interp(times, times[measured[anchors]], out[which])
+        windows = sliding_window_view(signal[measured], min(wide, len(measured)))
+        near = windows[_first(anchors, wide, len(measured))]
+        median = np.median(near, axis=1)
+        spread = np.median(np.abs(near - median[:, None]), axis=1) * _MAD_TO_SIGMA
+        for which, values in enumerate((median, spread)):
+            normal[which, :, column] = np.interp(times, times[measured[anchors]], values)
     return Normal(*normal)
 
 

@@ -16,7 +16,7 @@ stands on the edge of a single window.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -155,6 +155,22 @@ class Slider:
         scores[told] = self.model.scores(steps if told.all() else steps[told])
         return scores
 
+    def slide(self, bounds: tuple[float, float] | None = None) -> Windows:
+        """Score all windows between two times, in seconds; see `window_scores`."""
+        stretch = self.timeline.bounds if bounds is None else bounds
+        starts, ends = laid(stretch, *self.model.window)
+        if not len(self.timeline):
+            return Windows(starts, ends, np.full(len(starts), np.nan))
+
+        def score(first: int) -> npt.NDArray[np.float64]:
+            block = slice(first, first + _BLOCK)
+            return self.scores(starts[block], ends[block])
+
+        scores = [np.empty(0)]
+        with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
+            scores += pool.map(score, range(0, len(starts), _BLOCK))
+        return Windows(starts, ends, np.concatenate(scores))
+
 
 def window_scores(
     timeline: Timeline,
@@ -188,23 +204,7 @@ def window_scores(
     ModelError
         When the network fails.
     """
-    slider = Slider(timeline, model, features_path)
-    starts, ends = laid(timeline.bounds if bounds is None else bounds, *model.window)
-    if not len(timeline):
-        return Windows(starts, ends, np.full(len(starts), np.nan))
-
-    def score(block: slice) -> npt.NDArray[np.float64]:
-        return slider.scores(starts[block], ends[block])
-
-    scores = [np.empty(0)]
-    with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-        scores += pool.map(score, _blocks(len(starts)))
-    return Windows(starts, ends, np.concatenate(scores))
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    for first in range(0, count, _BLOCK):
-        yield slice(first, first + _BLOCK)
+    return Slider(timeline, model, features_path).slide(bounds)
 
 
 def score_curve(windows: Windows, times: Times, bounds: tuple[float, float]) -> Times:

@@ -32,7 +32,7 @@ class AnalyzeSettings:
     )
     stream: tuple[str, ...] = setting(
         ("face", "loudness", "laughter"),
-        "A measurement to make besides these (embedding), or one of these alone"
+        "A measurement to make besides these (embedding, speech), or one of these alone"
         " (--stream loudness); give it again for more.",
     )
     detector: str = setting("auto", "Face detector: auto, yunet, dlib or mtcnn.")
@@ -43,6 +43,11 @@ class AnalyzeSettings:
         "auto", "Face emotion: auto, enet_b0_8_va_mtl, builtin, or an ONNX file of that shape."
     )
     laughter: str = setting("auto", "Laughter: auto, yamnet, builtin, or an ONNX file.")
+    speech: str = setting(
+        "auto",
+        "Emotion of voices, with --stream speech: auto, builtin, or an ONNX file that speech train"
+        " wrote.",
+    )
     detect_size: int = setting(640, "Longer side, in pixels, of the picture searched for faces.")
     person: tuple[str, ...] = setting(
         (), "Photo of the person to follow; give it again for more photos.", metavar="PHOTO"

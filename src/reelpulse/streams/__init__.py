@@ -13,11 +13,13 @@ from reelpulse.streams.base import Stream
 from reelpulse.streams.face import FaceStream
 from reelpulse.streams.laughter import LaughterStream, load_laughter
 from reelpulse.streams.loudness import LoudnessStream
+from reelpulse.streams.speech import SpeechStream
 
 STREAMS: dict[str, Callable[[AnalyzeSettings], Stream]] = {
     "face": FaceStream.from_settings,
     "loudness": LoudnessStream.from_settings,
     "laughter": LaughterStream.from_settings,
+    "speech": SpeechStream.from_settings,
 }
 
 PART_OF = {"embedding": "face"}
@@ -47,6 +49,7 @@ __all__ = [
     "FaceStream",
     "LaughterStream",
     "LoudnessStream",
+    "SpeechStream",
     "Stream",
     "load_laughter",
     "stream_names",

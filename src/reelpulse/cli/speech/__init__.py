@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from reelpulse.cli.speech import prepare, preview
+from reelpulse.cli.speech import predict, prepare, preview
 
 app = typer.Typer(no_args_is_help=True, help="Learn which emotion a voice shows, from a corpus.")
 app.command("prepare")(prepare.prepare)
 app.command("preview")(preview.preview)
+app.command("predict")(predict.predict)
