@@ -49,14 +49,9 @@ class Batches:
     def __len__(self) -> int:
         return -(-self._count // self._size)
 
-    @property
-    def sampler(self) -> Batches:
-        """Whom Lightning tells the pass."""
-        return self
-
-    def set_epoch(self, number: int) -> None:
-        """Say which pass comes next, counted from 0: it decides the order."""
-        self._passes = number
+    def go_on(self, passes: int) -> None:
+        """Count so many passes as made: their number decides the order of the next."""
+        self._passes = passes
 
     def __iter__(self) -> Iterator[Batch]:
         import torch

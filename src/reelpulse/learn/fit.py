@@ -159,7 +159,7 @@ def fit(
         ``loss(network, batch)``, a mean over the batch.
     training, held_back : iterable of dict of str to Tensor
         Batches, gone through once a pass. Without `held_back` all passes are made, and the last
-        weights count. An iterable of its own order takes the pass as `Batches` does.
+        weights count. What draws an order anew each pass has a ``go_on``, as `Batches` has.
     settings : FitSettings
     measures : callable, optional
         ``measures(network, batch)``: figures of the examples held back, by name, for the logs.
@@ -189,7 +189,7 @@ def fit(
         network = build()
         validates = held_back is not None
         module = _module(network, loss, measures, judge, settings, validates=validates)
-        watch = _watch(settings, kept, tick)
+        watch = _watch(settings, training, kept, tick)
         callbacks: list[Any] = [watch]
         logger: Any = False
         if logs is not None:
@@ -302,7 +302,12 @@ def _optimiser(parameters: Any, settings: FitSettings) -> Any:
     return torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.decay)
 
 
-def _watch(settings: FitSettings, kept: Kept | None, tick: Callable[[float], None] | None) -> Any:
+def _watch(
+    settings: FitSettings,
+    training: Iterable[Batch],
+    kept: Kept | None,
+    tick: Callable[[float], None] | None,
+) -> Any:
     """Keep the best weights in memory, and stop when nothing gets better."""
     import torch
     from lightning.pytorch import Callback
@@ -325,6 +330,8 @@ def _watch(settings: FitSettings, kept: Kept | None, tick: Callable[[float], Non
         def load_state_dict(self, state_dict: dict[str, Any]) -> None:
             for name, value in state_dict.items():
                 setattr(self, name, value)
+            if hasattr(training, "go_on"):
+                training.go_on(self.passes)
 
         def on_train_start(self, trainer: Any, module: Any) -> None:
             trainer.should_stop = self.over
