@@ -13,6 +13,7 @@ the video's timeline; and a set whose classes hold the same values in another or
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from reelpulse.moments.inputs import STATISTICS, Recipe, Steps
 from reelpulse.moments.lengths import LENGTHS, Shape, step_times
 from reelpulse.moments.model import WINDOW_SECONDS, WINDOW_STEP
 from reelpulse.moments.networks import MOMENT_NETWORKS
-from reelpulse.moments.sampling import Sampler
+from reelpulse.moments.sampling import MAX_GAP, Sampler
 from reelpulse.moments.tension import tension_parts
 from reelpulse.moments.windows import score_curve, window_scores
 from reelpulse.settings import ClipSettings, TrainSettings
@@ -153,6 +154,7 @@ class Slid:
     trained: Trained
     window = (WINDOW_SECONDS, WINDOW_STEP)
     path = "in memory"
+    max_gap = MAX_GAP
 
     @property
     def recipe(self) -> Recipe:
@@ -266,6 +268,8 @@ def main() -> None:
     )
     arguments = made.parse_args()
     use_models()
+    # Forests are asked from several threads here; scikit-learn would say so each time.
+    warnings.filterwarnings("ignore", module="sklearn.utils.parallel")
     data = arguments.data or Path(os.environ.get("REELPULSE_TEST_DATA") or SHARED / "data")
     work, draws = work_folder(arguments), arguments.draws
     ears = {part: load_laughter(arguments.laughter.format(fold=FOLDS[part])) for part in CLIPS}

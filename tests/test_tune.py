@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_what_is_finished_and_a_killed_trial_does_not_count(tmp_pat
         return trial.suggest_float("x", 0, 1)
 
     found = search(stopped, trials=10, storage=tmp_path / "s.db")
-    assert (found.finished, found.interrupted) == (3, True)
+    assert (found.finished, found.failed, found.interrupted) == (3, 0, True)
     kept = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 's.db'}")
     kept.ask()  # as a run leaves it that is killed
     again = search(stopped, trials=10, storage=tmp_path / "s.db")

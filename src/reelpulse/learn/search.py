@@ -15,7 +15,8 @@ from reelpulse.errors import DataError, MissingExtra, ReelpulseError, at
 _PRUNED_FROM = 1
 """The step from which a trial may be ended early: one fold alone tells too little."""
 
-_ABOUT = "about "
+_ABOUT, _PROBLEM = "about ", "problem"
+"""What is kept with a search and with a trial, as Optuna's user attributes."""
 
 
 @dataclass(frozen=True)
@@ -113,19 +114,18 @@ def search(
         begun = _found(study)
         earlier = begun.finished + begun.pruned
         study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-        problem, interrupted = None, False
+        interrupted = False
 
         def tried(trial: Any) -> float:
-            nonlocal problem
             try:
                 return objective(trial)
             except ReelpulseError as error:
-                problem = str(error)
+                trial.set_user_attr(_PROBLEM, str(error))
                 raise
 
         def told(study: Any, trial: Any) -> None:
             if progress is not None:
-                progress(_found(study, earlier, problem))
+                progress(_found(study, earlier))
 
         try:
             if earlier < trials:
@@ -138,7 +138,7 @@ def search(
                 )
         except KeyboardInterrupt:
             interrupted = True
-        return _found(study, earlier, problem, interrupted)
+        return _found(study, earlier, interrupted)
 
 
 def report(trial: Any, figure: float, step: int) -> None:
@@ -189,21 +189,21 @@ def _check_about(study: Any, about: Mapping[str, str], storage: str | Path | Non
             raise DataError(at(storage or "the search", problem))
 
 
-def _found(
-    study: Any, earlier: int = 0, problem: str | None = None, interrupted: bool = False
-) -> Found:
+def _found(study: Any, earlier: int = 0, interrupted: bool = False) -> Found:
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    # Trials that were stopped have failed too, for Optuna, and say nothing.
+    problems = [trial.user_attrs[_PROBLEM] for trial in trials if _PROBLEM in trial.user_attrs]
     best = max(done, key=lambda trial: trial.value, default=None)
     return Found(
         params=dict(best.params) if best else {},
         value=float(best.value) if best else math.nan,
         finished=len(done),
         pruned=sum(trial.state == TrialState.PRUNED for trial in trials),
-        failed=sum(trial.state == TrialState.FAIL for trial in trials),
+        failed=len(problems),
         earlier=earlier,
-        problem=problem,
+        problem=problems[-1] if problems else None,
         interrupted=interrupted,
     )

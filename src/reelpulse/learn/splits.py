@@ -244,7 +244,7 @@ def split_warnings(
                 f"{clips} clips are {name!r}: with under {FEWEST_OF_A_CLASS} of a class, figures"
                 " jump from one draw to the next"
             )
-    pairs = near_twins(values, groups) if values is not None else ()
+    pairs = np.zeros((0, 2), np.intp) if values is None else near_twins(values, groups)
     if len(pairs):
         twins = len(np.unique(pairs))
         one, other = (row if names is None else names[row] for row in pairs[0])

@@ -314,7 +314,9 @@ class _Building:
         steps = Steps(**arrays)
         labels = [label for part in waiting for label in part[1]]
         facts = {name: [v for part in waiting for v in part[2][name]] for name in waiting[0][2]}
-        sampling = {"rate": self.settings.rate, "models": {}, **self.sampling}
+        settings = self.settings
+        measured = {"rate": settings.rate, "max_gap": settings.max_gap, "models": {}}
+        sampling = {**measured, **self.sampling}
         result = self.result
         if not self.append and not result.added:
             create_clips(

@@ -14,7 +14,7 @@ from reelpulse.errors import ModelError, at
 from reelpulse.hub import open_onnx
 from reelpulse.learn.task import Task
 from reelpulse.moments.inputs import Recipe, Steps
-from reelpulse.moments.sampling import USUAL_SECONDS
+from reelpulse.moments.sampling import MAX_GAP, USUAL_SECONDS
 from reelpulse.settings import AnalyzeSettings, changed
 from reelpulse.timeline import LOUDNESS_COLUMNS, Timeline
 
@@ -127,6 +127,12 @@ class MomentModel:
         """How the videos of the training clips were measured: ``rate``, ``models`` and more."""
         said = self.description.get("sampling")
         return said if isinstance(said, dict) else {}
+
+    @property
+    def max_gap(self) -> float:
+        """Seconds over which what was not measured was bridged in the training clips."""
+        said = self.trained_on.get("max_gap", MAX_GAP)
+        return float(said) if isinstance(said, int | float) and said >= 0 else MAX_GAP
 
     @property
     def _inputs(self) -> list[str]:

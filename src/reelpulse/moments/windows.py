@@ -130,7 +130,9 @@ class Slider:
         self.model, self.timeline = model, timeline.select(recipe.columns)
         # A short video is its own usual, for want of more; `check_timeline` warns of it.
         usual_from = 0.0 if recipe.baseline == "video" else None
-        self._sample = Sampler(self.timeline, recipe.shape, usual_from=usual_from)
+        self._sample = Sampler(
+            self.timeline, recipe.shape, max_gap=model.max_gap, usual_from=usual_from
+        )
         self._file = features_path or timeline.meta.get("file")
         if recipe.embeddings and not self._file:
             problem = "looks at face embeddings, which are read from a timeline's file: give that"
