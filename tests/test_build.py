@@ -140,7 +140,7 @@ def test_ranges_are_taken_from_the_whole_measured_once(
     whole = load_timeline(tmp_path / "clips.timelines" / "stream.h5")
     assert [path.name for path in (tmp_path / "clips.timelines").glob("*.h5")] == ["stream.h5"]
     with ClipSet(tmp_path / "clips.h5") as clips:
-        assert clips.sampling == {"rate": 2.0, "sample": "timeline", "models": {}}
+        assert clips.sampling == {"rate": 2.0, "max_gap": 5.0, "sample": "timeline", "models": {}}
         kept = whole.select(LOUDNESS_COLUMNS)
         for row, (start, end) in enumerate([(20, 26.5), (40, 45)]):
             assert clips.features[row] == pytest.approx(kept.steps(start, end), abs=1e-6)

@@ -300,6 +300,16 @@ def test_the_command_ends_with_1_where_a_network_failed(
     assert done.errors[-1].startswith("error: broken could not be fitted")
 
 
+def test_a_place_that_cannot_be_written_is_told_before_the_fits(
+    clips: Path, run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "_fit", lambda *_: pytest.fail("it was fitted"))
+    done = run("moments", "compare", clips, "-o", clips / "below a file")
+    assert done.code == 1
+    assert len(done.errors) == 1
+    assert "cannot be written" in done.errors[0]
+
+
 def test_the_command_refuses_a_place_that_is_a_file(clips: Path, run: Command) -> None:
     done = run("moments", "compare", clips, "-o", clips)
     assert done.code == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,22 +80,30 @@ def write_comparison(comparison: Comparison, out: str | Path | None = None) -> l
 
 
 def comparison_path(dataset: Path, out: str | Path | None) -> Path:
-    """Where the page goes.
+    """Where the page goes; a folder given is made now: after the fits is too late to hear of it.
 
     Raises
     ------
     DataError
-        When `out` would be neither a page nor a folder.
+        When `out` would be neither a page nor a folder, or the folder cannot be written.
     """
-    usual = f"{dataset.stem}.compare.html"
+    usual = dataset.with_name(f"{dataset.stem}.compare.html")
     if out is None:
-        return dataset.with_name(usual)
+        return usual
     given = Path(out)
-    if given.suffix.lower() in (".html", ".htm"):
-        return given
-    if given.is_file():
+    named = given.suffix.lower() in (".html", ".htm")
+    if given.is_file() and not named:
         raise DataError(at(given, "is a file: give -o a folder, or a name that ends in .html"))
-    return given / usual
+    page = given if named else given / usual.name
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(page.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise DataError(
+            at(page, f"cannot be written ({error.strerror}); give another -o")
+        ) from None
+    return page
 
 
 def figure_text(score: Score) -> tuple[str, str]:
