@@ -196,7 +196,7 @@ def test_numbers_of_a_network_can_be_changed() -> None:
     trained = fitted("gru", params={"hidden": 48})
     assert trained.fitted.network.layer.hidden_size == 48  # type: ignore[attr-defined]
     for wrong in ({"hiden": 48}, {"hidden": -1}, {"hidden": True}, {"dropout": float("nan")}):
-        with pytest.raises(SettingsError, match="params"):
+        with pytest.raises(SettingsError, match="param"):
             fitted("gru", params=wrong)
 
 

@@ -11,14 +11,13 @@ pytest.importorskip("onnx", reason="onnx is not installed")
 
 from conftest import Command
 from fakes import calm, with_burst
-from moment_models import write_moment_model
+from moment_models import kept, write_moment_model
 from reelpulse.errors import DataError, ModelError
 from reelpulse.moments.detect import detect
 from reelpulse.moments.model import MomentModel, load_model
 from reelpulse.moments.operating import LabelledVideo, operating_points, read_videos
 from reelpulse.settings import MomentSettings
 from reelpulse.timeline import Timeline
-from test_detect_model import kept
 
 
 @pytest.fixture

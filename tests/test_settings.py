@@ -94,6 +94,7 @@ OTHER: dict[str, dict[str, Any]] = {
         "time": "delta",
         "missing": "drop",
         "embeddings": True,
+        "param": ("dropout=0.3",),
         "pca": 20,
         "epochs": 5,
         "patience": 3,

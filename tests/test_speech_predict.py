@@ -130,7 +130,8 @@ def test_those_that_fail_are_named_and_the_others_heard(
 
 
 def test_a_track_that_is_not_there_is_told(run: Command, files: dict[str, Path]) -> None:
-    run("speech", "predict", files["plain"], "--audio-track", 3).one_line("plain.wav", "track")
+    ran = run("speech", "predict", "-q", files["plain"], "--audio-track", 3)
+    ran.one_line("plain.wav", "track")
 
 
 def test_another_track_is_heard(run: Command, tmp_path: Path, tiny: Path) -> None:

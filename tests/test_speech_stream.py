@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +80,6 @@ def test_the_share_that_decides_is_thirty_percent(tiny: Path) -> None:
 
 
 def test_a_model_of_another_rate_gets_its_own_sound(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     spec = replace(SPEC, mel=replace(SPEC.mel, rate=22_050))
     path = write_speech_model(tmp_path / "fast.onnx", spec=spec)
     stream = SpeechStream(load_speech(path), load_voice("energy"))
@@ -157,7 +156,7 @@ def test_another_model_measures_anew(film: Path, tiny: Path, run: Command, tmp_p
 
 def test_a_video_without_sound_has_no_speech(tmp_path: Path, tiny: Path) -> None:
     video = make_video(tmp_path / "a.mp4", seconds=2)
-    timeline = reelpulse.analyze(video, stream=("loudness", "speech"), speech=str(tiny))
+    timeline = reelpulse.analyze(video, stream=("speech",), speech=str(tiny), detector="dlib")
     assert np.isnan(timeline.column("speech_anger")).all()
 
 

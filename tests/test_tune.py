@@ -14,6 +14,7 @@ import pytest
 
 from conftest import Command
 from quick import fit_broken, fit_lines, use_quick
+from reelpulse.config import read_config
 from reelpulse.errors import DataError, ModelError, SettingsError
 from reelpulse.files import only_one
 from reelpulse.learn.search import report, search
@@ -263,6 +264,9 @@ def test_the_settings_file_holds_what_is_not_the_default(clips: Path) -> None:
     assert read["jitter"] == found.settings.jitter
     assert "epochs" not in read
     assert read["param"] == [f"strength={found.params['strength']}"]
+    path = clips.with_name("best.toml")
+    path.write_text(settings_file(found), encoding="utf-8")
+    assert list(read_config(path)["train"]["param"]) == read["param"]
 
 
 def test_the_command_prints_what_was_found_and_writes_it(

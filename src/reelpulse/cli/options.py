@@ -56,7 +56,11 @@ def with_settings(
                 if parameter.annotation in groups:
                     group = parameter.annotation
                     base = tables[group]
-                    typed = {f.name: arguments.pop(f.name, None) for f in fields(group)}
+                    typed = {
+                        f.name: arguments.pop(f.name, None)
+                        for f in fields(group)
+                        if f.name not in without
+                    }
                     given = {key: value for key, value in typed.items() if value not in (None, [])}
                     filled[name] = changed(group(), {**base, **given})
             command(**arguments, **filled)

@@ -6,6 +6,7 @@ It knows nothing of what is learnt: a network, a loss, and batches of tensors.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -129,6 +130,8 @@ class Fit:
     """Then, on the examples held back, or trained on where there were none."""
     figures: dict[str, float] = field(default_factory=dict)
     """Then, of the judge."""
+    seconds: float = 0.0
+    """Of all passes."""
 
 
 def beside() -> bool:
@@ -221,7 +224,9 @@ def fit(
         if watch.weights is None:
             raise DataError("the loss is no number: look for values beyond all bounds in the data")
         network.load_state_dict(watch.weights)
-        return Fit(network.cpu().eval(), watch.passes, watch.best, watch.loss, watch.figures)
+        return Fit(
+            network.cpu().eval(), watch.passes, watch.best, watch.loss, watch.figures, watch.seconds
+        )
 
 
 def _module(
@@ -319,12 +324,13 @@ def _watch(
         loss = least = float("inf")
         passes = best = 0
         over = False
+        seconds = begun = 0.0
 
         def __init__(self) -> None:
             self.figures: dict[str, float] = {}
 
         def state_dict(self) -> dict[str, Any]:
-            names = ("weights", "loss", "least", "passes", "best", "over", "figures")
+            names = ("weights", "loss", "least", "passes", "best", "over", "figures", "seconds")
             return {name: getattr(self, name) for name in names}
 
         def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -335,6 +341,7 @@ def _watch(
 
         def on_train_start(self, trainer: Any, module: Any) -> None:
             trainer.should_stop = self.over
+            self.begun = time.perf_counter()
 
         def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, index: int) -> None:
             # Each pass draws its own, so that one gone on from draws what it would have drawn.
@@ -343,6 +350,9 @@ def _watch(
 
         def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
             self.passes += 1
+            self.seconds, self.begun = (
+                self.seconds + time.perf_counter() - self.begun, time.perf_counter()
+            )  # fmt: skip
             figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
             held = figures.get("val_loss")
             now = figures["loss"] if held is None else held

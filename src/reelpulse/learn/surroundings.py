@@ -69,3 +69,10 @@ def interruptible() -> Iterator[None]:
     finally:
         if own and handler is not None:
             signal.signal(signal.SIGINT, handler)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -21,7 +21,7 @@ from reelpulse.learn.task import Task
 from reelpulse.moments.inputs import Recipe, Steps
 from reelpulse.moments.lengths import Shape
 from reelpulse.moments.networks import MOMENT_NETWORKS, Examples, Fitted, Fitting
-from reelpulse.settings import TrainSettings, as_dict, one_of
+from reelpulse.settings import TrainSettings, as_dict, one_of, parse_numbers
 
 Array = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -152,7 +152,7 @@ def fit_network(
     fitting = Fitting(
         task,
         settings,
-        network.with_defaults(params),
+        network.with_defaults({**parse_numbers(settings.param), **(params or {})}),
         drawn,
         None if logs is None else Path(logs),
         tick,

@@ -125,9 +125,11 @@ class Network:
         for name, value in given.items():
             if not self.params:
                 raise SettingsError(f"this network has no setting {name!r}")
-            one_of("params", name, tuple(self.params))
+            one_of("param", name, tuple(self.params))
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-                raise SettingsError(f"`params` {name} wants a number from 0 up, not {value!r}")
+                raise SettingsError(f"`param` {name} wants a number from 0 up, not {value!r}")
+            if isinstance(self.params[name], int) and not isinstance(value, int):
+                raise SettingsError(f"`param` {name} wants a whole number, not {value!r}")
         return {**self.params, **given}
 
 

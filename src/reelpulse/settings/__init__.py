@@ -5,6 +5,7 @@ from reelpulse.settings.checks import (
     as_dict,
     changed,
     one_of,
+    parse_numbers,
     parse_weights,
     plain_kind,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "as_dict",
     "changed",
     "one_of",
+    "parse_numbers",
     "parse_weights",
     "plain_kind",
     "setting",

@@ -72,6 +72,24 @@ def parse_weights(changes: Sequence[str] = ()) -> dict[str, float]:
     return found
 
 
+def parse_numbers(texts: Sequence[str]) -> dict[str, int | float]:
+    """Read numbers by name, as settings have them: ``["depth=4", "eta=0.1"]``.
+
+    Raises
+    ------
+    SettingsError
+        On what is no NAME=NUMBER.
+    """
+    found: dict[str, int | float] = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            found[name.strip()] = float(number) if not number.strip().isdigit() else int(number)
+        except ValueError:
+            raise SettingsError(f"{text!r} must be NAME=NUMBER, such as dropout=0.3") from None
+    return found
+
+
 S = TypeVar("S", bound=Settings)
 
 SECTIONS: dict[str, type[Settings]] = {
@@ -204,6 +222,7 @@ def _check(settings: Settings) -> None:
         one_of("sample", settings.sample, SAMPLES)
         within("rate", settings.rate, 0.1, 120)
     elif isinstance(settings, TrainSettings):
+        parse_numbers(settings.param)
         one_of("time", settings.time, TIMES)
         one_of("missing", settings.missing, MISSING)
         one_of("baseline", settings.baseline, BASELINES)

@@ -202,6 +202,11 @@ class TrainSettings:
         "Steps that were not measured: bridged, or left out so that the time shows the gap.",
         metavar="|".join(MISSING),
     )
+    param: tuple[str, ...] = setting(
+        (),
+        "A number of the network itself, such as dropout=0.3 or depth=4; again for more.",
+        metavar="NAME=NUMBER",
+    )
     embeddings: bool = setting(
         False, "Give xgboost, random_forest and svm the clips' face embeddings too."
     )

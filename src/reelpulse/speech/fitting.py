@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from reelpulse.errors import DataError, MissingExtra, SettingsError
 from reelpulse.learn.fit import FitSettings, Kept, fit, on_threads
 from reelpulse.learn.metrics import confusion
 from reelpulse.learn.onnx_file import check, from_torch
+from reelpulse.learn.surroundings import cores
 from reelpulse.speech.batches import PictureBatches
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 from reelpulse.speech.dataset import PictureSet
@@ -62,7 +61,7 @@ class FittedSpeech:
     valid : dict of str to float
         Figures then, of the clips held back.
     seconds : float
-        That the fit took; of the last part, where it was gone on with.
+        Of all passes.
     """
 
     name: str
@@ -73,6 +72,11 @@ class FittedSpeech:
     valid: dict[str, float]
     seconds: float
 
+    @property
+    def epoch_seconds(self) -> float:
+        """Of one pass, on average."""
+        return self.seconds / self.epochs
+
     def outputs(self, pictures: PictureSet, rows: npt.NDArray[np.intp]) -> Array:
         """Probabilities of some pictures, (len(rows), classes)."""
         import torch
@@ -80,7 +84,7 @@ class FittedSpeech:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         answering = _answering(self.network).to(device)
         found = [np.zeros((0, len(EMOTIONS)), np.float32)]
-        with torch.no_grad(), on_threads(_cores()):
+        with torch.no_grad(), on_threads(cores()):
             for first in range(0, len(rows), _ANSWERED):
                 some = torch.from_numpy(pictures[rows[first : first + _ANSWERED]]).to(device)
                 found.append(answering(normalised(some, self.spec)).float().cpu().numpy())
@@ -100,7 +104,7 @@ class FittedSpeech:
         drawn = pictures[np.resize(rows, max(2, min(_CHECKED, len(rows))))]
         given = np.ascontiguousarray(normalised(drawn, self.spec), np.float32)
         answering = _answering(self.network.cpu())
-        with torch.no_grad(), on_threads(_cores()):
+        with torch.no_grad(), on_threads(cores()):
             expected = answering(torch.from_numpy(given)).numpy()
         proto = from_torch(answering, {"input": given[:2]})
         check(proto, {"input": given}, expected)
@@ -165,11 +169,11 @@ def fit_speech(
         rate=settings.rate or network.rate,
         decay=settings.decay,
         seed=settings.seed,
-        threads=_cores(),
+        threads=cores(),
         optimiser=settings.optimiser,
         warm=settings.warmup if settings.schedule == "cosine" else None,
         accumulate=settings.accumulate,
-        precision=_precision(settings.precision, cuda),
+        precision=_precision(settings.bits, cuda),
         devices=settings.devices,
         watched=WATCHED,
     )
@@ -177,7 +181,6 @@ def fit_speech(
         pictures, parts.train, corpus.labels, count, settings.batch,
         settings=augment_of(settings), seed=settings.seed,
     )  # fmt: skip
-    begun = time.perf_counter()
     try:
         fitted = fit(
             lambda: network.build(spec, count, settings.dropout, settings.pretrained),
@@ -196,7 +199,7 @@ def fit_speech(
         raise
     return FittedSpeech(
         settings.network, fitted.network, spec, fitted.epochs, fitted.best, fitted.figures,
-        time.perf_counter() - begun,
+        fitted.seconds,
     )  # fmt: skip
 
 
@@ -278,12 +281,6 @@ def _too_large(settings: SpeechTrainSettings) -> str:
         f"memory is too small for {settings.network} with batches of {settings.batch}:"
         f" try --batch {half} --accumulate {steps}"
     )
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def missing_classes(corpus: Corpus) -> list[str]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from reelpulse.errors import MediaError, ReelpulseError, at
 from reelpulse.media import probe
 from reelpulse.media.audio import SoundReader
+from reelpulse.media.clocks import EPSILON
 from reelpulse.speech.model import SpeechModel
 from reelpulse.speech.sound import Samples
 from reelpulse.speech.voice import ENOUGH, RATE, SECONDS, VoiceActivity, load_voice
@@ -139,7 +140,7 @@ def predict_file(
             head = reader.before(CLIP_SECONDS)[RATE]
             if reader.exhausted and np.isnan(head).all():
                 raise MediaError(at(file, "its sound track is empty, or nothing of it decodes"))
-            if reader.exhausted and reader.end <= CLIP_SECONDS:
+            if reader.exhausted and reader.end <= CLIP_SECONDS + EPSILON:
                 found = _clip(head[: round(reader.end * RATE)], model, voice)
             else:
                 found = _long(_windows(head, reader), model, voice)
@@ -188,7 +189,7 @@ def _windows(head: Samples, reader: SoundReader) -> Iterator[tuple[float, float,
         else:
             sound = reader.before(end)[RATE][-length:]
             yield end - SECONDS, min(end, reader.end), sound
-            if reader.exhausted and reader.end <= end:
+            if reader.exhausted and reader.end <= end + EPSILON:
                 return
 
 

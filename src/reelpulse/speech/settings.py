@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reelpulse.errors import SettingsError
-from reelpulse.settings import one_of, setting
+from reelpulse.settings import SECTIONS, one_of, setting
 
 if TYPE_CHECKING:
     from reelpulse.speech.augment import Augment
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SPLITS = ("speaker", "speaker_sentence", "leave_one_speaker_out", "random")
 SCHEDULES = ("cosine", "constant")
 OPTIMISERS = ("adamw", "sgd")
-PRECISIONS = ("auto", "32", "16", "bf16")
+BITS = ("auto", "32", "16", "bf16")
 NORMALISATIONS = ("corpus", "imagenet")
 
 NONE = "none"
@@ -70,10 +70,10 @@ class SpeechTrainSettings:
     smoothing: float = setting(0.0, "Label smoothing: how much of each label is all classes'.")
     balance: bool = setting(False, "Let each class weigh the same, however many clips it has.")
     dropout: float = setting(0.0, "Share of what the last layer is given that is left out.")
-    precision: str = setting(
+    bits: str = setting(
         "auto",
-        "Of what is computed; auto: 16 bits on a GPU, 32 elsewhere.",
-        metavar="|".join(PRECISIONS),
+        "Of what is computed: mixed precision on a GPU, or where it is asked for.",
+        metavar="|".join(BITS),
     )
     devices: int = setting(1, "GPUs to train on.")
     normalise: str = setting(
@@ -96,6 +96,9 @@ class SpeechTrainSettings:
     seed: int = setting(0, "Of everything that is drawn.")
 
 
+SECTIONS.setdefault("speech", SpeechTrainSettings)  # type: ignore[arg-type]
+
+
 def checked(settings: SpeechTrainSettings, changes: Mapping[str, Any]) -> SpeechTrainSettings:
     """Settings with some of them changed, all of them possible.
 
@@ -110,7 +113,7 @@ def checked(settings: SpeechTrainSettings, changes: Mapping[str, Any]) -> Speech
     one_of("split", found.split, SPLITS)
     one_of("schedule", found.schedule, SCHEDULES)
     one_of("optimiser", found.optimiser, OPTIMISERS)
-    one_of("precision", found.precision, PRECISIONS)
+    one_of("bits", found.bits, BITS)
     one_of("normalise", found.normalise, NORMALISATIONS)
     limits: dict[str, tuple[float, float]] = {
         "fold": (0, 100_000),
