@@ -107,7 +107,7 @@ WEIGHTS: dict[str, Weights] = {weights.name: weights for weights in (
         "silero", "voice", "silero_vad.onnx",
         f"{GITHUB}/snakers4/silero-vad/v6.2.1/src/silero_vad/data/silero_vad.onnx",
         2_327_524, "1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3", None,
-        "MIT", "Silero VAD: where in a sound somebody speaks", recommended=True,
+        "MIT", "Silero VAD: where in a sound somebody speaks",
     ),
     Weights(
         "builtin_speech", "speech", "speech.onnx", None, None, None, None,
