@@ -25,13 +25,13 @@ from sklearn.metrics import roc_auc_score
 from tension import interval, judged
 
 from reelpulse.learn.task import BINARY
-from reelpulse.moments.fitting import Trained, fit_network
 from reelpulse.moments.inputs import STATISTICS, Recipe, Steps
 from reelpulse.moments.lengths import LENGTHS, Shape, step_times
 from reelpulse.moments.model import WINDOW_SECONDS, WINDOW_STEP
-from reelpulse.moments.networks import MOMENT_NETWORKS
 from reelpulse.moments.sampling import MAX_GAP, Sampler
 from reelpulse.moments.tension import tension_parts
+from reelpulse.moments.training.fitting import Trained, fit_network
+from reelpulse.moments.training.networks import MOMENT_NETWORKS
 from reelpulse.moments.windows import score_curve, window_scores
 from reelpulse.settings import ClipSettings, TrainSettings
 from reelpulse.streams import load_laughter

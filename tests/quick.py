@@ -11,7 +11,7 @@ import pytest
 
 from reelpulse.errors import ModelError
 from reelpulse.learn.task import Task
-from reelpulse.moments.networks import MOMENT_NETWORKS, Examples, Fitting, Network
+from reelpulse.moments.training.networks import MOMENT_NETWORKS, Examples, Fitting, Network
 
 
 @dataclass

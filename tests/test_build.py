@@ -20,9 +20,9 @@ from labelled import write_stream, write_table
 from reelpulse.errors import DataError, PersonError, SettingsError
 from reelpulse.files import only_one
 from reelpulse.learn.task import LEVELS, SCORE
-from reelpulse.moments.build import build
-from reelpulse.moments.built import Built
-from reelpulse.moments.clips import ClipSet
+from reelpulse.moments.dataset.build import build
+from reelpulse.moments.dataset.built import Built
+from reelpulse.moments.dataset.clips import ClipSet
 from reelpulse.moments.lengths import LENGTHS, Shape
 from reelpulse.moments.normal import running_normal
 from reelpulse.moments.sampling import Sampler

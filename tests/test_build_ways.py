@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 from labelled import write_table
-from reelpulse.moments.build import build
-from reelpulse.moments.clips import ClipSet
+from reelpulse.moments.dataset.build import build
+from reelpulse.moments.dataset.clips import ClipSet
 from reelpulse.settings import AnalyzeSettings
 from reelpulse.timeline import FACE_COLUMNS
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from labelled import COLUMNS, some_steps
 from reelpulse.errors import DataError, SettingsError
 from reelpulse.learn.task import BINARY, LEVELS, SCORE, Task
-from reelpulse.moments.clip_file import FACTS, append_clips, create_clips
-from reelpulse.moments.clips import ClipSet, make_clip_file
+from reelpulse.moments.dataset.clip_file import FACTS, append_clips, create_clips
+from reelpulse.moments.dataset.clips import ClipSet, make_clip_file
 from reelpulse.moments.inputs import Steps
 from reelpulse.moments.lengths import Shape
 
@@ -336,7 +336,7 @@ def test_an_unknown_fact_is_refused(clips: Path) -> None:
 def test_a_full_disk_is_met_before_anything_is_written(
     clips: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reelpulse.moments import clip_file
+    from reelpulse.moments.dataset import clip_file
 
     before = clips.read_bytes()
     usage = clip_file.shutil.disk_usage(clips.parent)

@@ -18,10 +18,10 @@ from reelpulse.export.comparison import write_comparison
 from reelpulse.files import only_one
 from reelpulse.learn.metrics import score
 from reelpulse.learn.task import BINARY, LEVELS, SCORE, Task
-from reelpulse.moments import compare as comparing
-from reelpulse.moments.clips import ClipSet, make_clip_file
-from reelpulse.moments.compare import baselines, compare
+from reelpulse.moments.dataset.clips import ClipSet, make_clip_file
 from reelpulse.moments.inputs import Steps
+from reelpulse.moments.training import compare as comparing
+from reelpulse.moments.training.compare import baselines, compare
 from reelpulse.settings import TrainSettings
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from reelpulse.errors import DataError
 from reelpulse.learn.metrics import Score
-from reelpulse.moments.evaluate import evaluate, expected_precision
-from reelpulse.moments.figures import Units, figures_of, precision_recall
-from reelpulse.moments.matching import Judged, Range, highest_each, match_events
+from reelpulse.moments.judging.evaluate import evaluate, expected_precision
+from reelpulse.moments.judging.figures import Units, figures_of, precision_recall
+from reelpulse.moments.judging.matching import Judged, Range, highest_each, match_events
 
 SHARES = (
     "average_precision",

@@ -16,7 +16,7 @@ from conftest import Command
 from fakes import calm, with_burst
 from reelpulse.batch import detect_again
 from reelpulse.export.evaluation import LABELS, evaluate_files
-from reelpulse.moments.matching import Judged
+from reelpulse.moments.judging.matching import Judged
 from reelpulse.timeline import (
     LOUDNESS_COLUMNS,
     Block,

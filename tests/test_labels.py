@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from labelled import write_table
 from reelpulse.errors import DataError, SettingsError
 from reelpulse.learn.task import BINARY, LEVELS, SCORE, Task
-from reelpulse.moments.labels import WORDS, Labels, read_labels, read_table
+from reelpulse.moments.dataset.labels import WORDS, Labels, read_labels, read_table
 
 TEXT = "file,label,person\n웃음.mp4,funny,김\n둘.mp4,ordinary,Lee\n"
 

@@ -14,9 +14,9 @@ from reelpulse import hub
 from reelpulse.errors import DataError, SettingsError
 from reelpulse.learn.onnx_file import check, write_onnx
 from reelpulse.learn.task import BINARY, LEVELS, SCORE, Task
-from reelpulse.moments.fitting import Trained, fit_network
 from reelpulse.moments.inputs import Steps
-from reelpulse.moments.networks import MOMENT_NETWORKS
+from reelpulse.moments.training.fitting import Trained, fit_network
+from reelpulse.moments.training.networks import MOMENT_NETWORKS
 from reelpulse.settings import TrainSettings
 from sets import COLUMNS, SHAPE, order_set
 

@@ -15,7 +15,7 @@ from moment_models import kept, write_moment_model
 from reelpulse.errors import DataError, ModelError
 from reelpulse.moments.detect import detect
 from reelpulse.moments.model import MomentModel, load_model
-from reelpulse.moments.operating import LabelledVideo, operating_points, read_videos
+from reelpulse.moments.training.operating import LabelledVideo, operating_points, read_videos
 from reelpulse.settings import MomentSettings
 from reelpulse.timeline import Timeline
 
@@ -120,7 +120,7 @@ def test_a_model_tried_on_videos_can_be_asked_for_a_precision(run: Command, tmp_
     """From labelled clips to moments, by the command line alone."""
     for needed in ("torch", "lightning", "skl2onnx"):
         pytest.importorskip(needed)
-    from reelpulse.moments.clips import make_clip_file
+    from reelpulse.moments.dataset.clips import make_clip_file
     from reelpulse.moments.inputs import Steps
     from reelpulse.moments.lengths import Shape
     from reelpulse.moments.sampling import Sampler

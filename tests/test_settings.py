@@ -16,7 +16,8 @@ from reelpulse import batch, cli
 from reelpulse.cli.options import with_settings
 from reelpulse.config import read_config
 from reelpulse.errors import SettingsError
-from reelpulse.moments import build, train
+from reelpulse.moments.dataset import build
+from reelpulse.moments.training import train
 from reelpulse.settings import (
     RESOLVE_ONLY,
     SECTIONS,

@@ -17,12 +17,12 @@ from conftest import Command
 from fakes import calm, hidden
 from moment_models import COLUMNS, write_moment_model
 from reelpulse.errors import DataError, ModelError, SettingsError
-from reelpulse.moments.clips import ClipSet, make_clip_file
-from reelpulse.moments.labels import read_table
+from reelpulse.moments.dataset.clips import ClipSet, make_clip_file
+from reelpulse.moments.dataset.labels import read_table
+from reelpulse.moments.judging.suggest import suggest, uncertainty, write_suggestions
 from reelpulse.moments.lengths import Shape
 from reelpulse.moments.model import MomentModel, load_model
 from reelpulse.moments.sampling import Sampler
-from reelpulse.moments.suggest import suggest, uncertainty, write_suggestions
 from reelpulse.timeline import (
     LOUDNESS_COLUMNS,
     Block,

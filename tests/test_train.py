@@ -14,11 +14,11 @@ import pytest
 from conftest import Command
 from reelpulse.errors import DataError, MissingExtra, ModelError
 from reelpulse.learn.task import BINARY, LEVELS, SCORE, Task
-from reelpulse.moments import fitting
-from reelpulse.moments.clips import make_clip_file
+from reelpulse.moments.dataset.clips import make_clip_file
 from reelpulse.moments.inputs import Steps
 from reelpulse.moments.model import load_model
-from reelpulse.moments.train import best_threshold, train
+from reelpulse.moments.training import fitting
+from reelpulse.moments.training.train import best_threshold, train
 from reelpulse.settings import TrainSettings
 from sets import COLUMNS, SHAPE, order_set
 
@@ -94,7 +94,7 @@ def test_the_model_gives_what_was_trained(
     trained: list[fitting.Trained] = []
     fit = fitting.fit_network
     monkeypatch.setattr(
-        "reelpulse.moments.train.fit_network",
+        "reelpulse.moments.training.train.fit_network",
         lambda *args, **others: trained.append(fit(*args, **others)) or trained[-1],
     )
     found = train(make_clips(task=task), tmp_path / "m.onnx", SVM, inputs=("sound", "happiness"))
@@ -236,7 +236,7 @@ def test_one_class_is_not_enough(make_clips: MakeClips, tmp_path: Path) -> None:
 def test_a_model_that_is_exported_wrongly_is_not_written(
     make_clips: MakeClips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from reelpulse.moments.vectors import SupportVectors
+    from reelpulse.moments.training.vectors import SupportVectors
 
     outputs = SupportVectors.outputs
     monkeypatch.setattr(SupportVectors, "outputs", lambda *args: outputs(*args) * 0.99)

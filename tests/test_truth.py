@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelpulse.errors import DataError
-from reelpulse.moments.truth import TrueRange, Watched, read_truth, sort_truth
+from reelpulse.moments.judging.truth import TrueRange, Watched, read_truth, sort_truth
 
 
 def table(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:

@@ -19,9 +19,9 @@ from reelpulse.errors import DataError, ModelError, SettingsError
 from reelpulse.files import only_one
 from reelpulse.learn.search import report, search
 from reelpulse.learn.task import SCORE
-from reelpulse.moments import tune as tuning
-from reelpulse.moments.networks import MOMENT_NETWORKS, Network
-from reelpulse.moments.tune import settings_file, tune
+from reelpulse.moments.training import tune as tuning
+from reelpulse.moments.training.networks import MOMENT_NETWORKS, Network
+from reelpulse.moments.training.tune import settings_file, tune
 from reelpulse.settings import TrainSettings
 from test_compare import clip_file
 

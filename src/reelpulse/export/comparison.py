@@ -15,7 +15,7 @@ from reelpulse.errors import DataError, at
 from reelpulse.export.report.figures import FONTS
 from reelpulse.files import atomic_path, readable, write_json
 from reelpulse.learn.metrics import Score
-from reelpulse.moments.comparison import SHOWN, Comparison, Row
+from reelpulse.moments.training.comparison import SHOWN, Comparison, Row
 
 TITLES = {
     "roc_auc": "ROC-AUC",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelpulse.errors import SettingsError
-from reelpulse.moments.matching import highest_each
+from reelpulse.moments.judging.matching import highest_each
 from reelpulse.moments.model import MomentModel, check_timeline, load_model
 from reelpulse.moments.occlusion import occlusion_reasons
 from reelpulse.moments.reasons import reasons

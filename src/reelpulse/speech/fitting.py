@@ -159,6 +159,10 @@ def fit_speech(
     count = len(EMOTIONS)
     weights = _class_weights(corpus.labels[parts.train], settings)
 
+    def build() -> nn.Module:
+        made = network.build(spec, count, settings.dropout, settings.pretrained)
+        return made.to(memory_format=torch.channels_last)  # half as fast again
+
     def loss(module: nn.Module, batch: Batch) -> Tensor:
         logits = module(normalised(batch["pictures"], spec))
         return _loss(logits, batch["targets"], weights, settings.smoothing)
@@ -169,7 +173,7 @@ def fit_speech(
         rate=settings.rate or network.rate,
         decay=settings.decay,
         seed=settings.seed,
-        threads=cores(),
+        threads=settings.threads or network.threads or cores(),
         optimiser=settings.optimiser,
         warm=settings.warmup if settings.schedule == "cosine" else None,
         accumulate=settings.accumulate,
@@ -183,7 +187,7 @@ def fit_speech(
     )  # fmt: skip
     try:
         fitted = fit(
-            lambda: network.build(spec, count, settings.dropout, settings.pretrained),
+            build,
             loss,
             training,
             PictureBatches(pictures, parts.valid, corpus.labels, count, settings.batch),

@@ -58,12 +58,15 @@ class SpeechNetwork:
         The pictures that it is usually given.
     rate : float
         The learning rate that it is usually trained with.
+    threads : int, optional
+        How many it is worth training on, on a CPU; None takes all.
     """
 
     build: Callable[[PictureSpec, int, float, bool], nn.Module]
     about: str
     spec: PictureSpec = PICTURE
     rate: float = 1e-4
+    threads: int | None = None
 
 
 def pretrained_file(name: str) -> Path | None:
@@ -210,6 +213,6 @@ SPEECH_NETWORKS: dict[str, SpeechNetwork] = {
     "efficientnet_b0": _timm("efficientnet_b0", "EfficientNet, 5 million weights"),
     "small": SpeechNetwork(
         small, "one of our own, 0.4 million weights, for rows of fixed frequencies",
-        SMALL_PICTURE, 2e-3,
+        SMALL_PICTURE, 2e-3, 1,
     ),
 }  # fmt: skip

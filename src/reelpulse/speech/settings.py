@@ -76,6 +76,9 @@ class SpeechTrainSettings:
         metavar="|".join(BITS),
     )
     devices: int = setting(1, "GPUs to train on.")
+    threads: int | None = setting(
+        None, "Threads on a CPU. [default: as many as there are cores; of small, 1]"
+    )
     normalise: str = setting(
         "corpus",
         "By the mean and deviation of the pictures trained on, or ImageNet's.",
@@ -123,6 +126,7 @@ def checked(settings: SpeechTrainSettings, changes: Mapping[str, Any]) -> Speech
         "smoothing": (0, 1),
         "dropout": (0, 0.99),
         "devices": (1, 1024),
+        "threads": (1, 1024),
     }
     for name, (low, high) in limits.items():
         value = getattr(found, name)

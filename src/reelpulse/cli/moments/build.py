@@ -10,7 +10,7 @@ from reelpulse.cli.options import show_notes, with_settings
 from reelpulse.settings import AnalyzeSettings, ClipSettings
 
 if TYPE_CHECKING:
-    from reelpulse.moments.built import Built
+    from reelpulse.moments.dataset.built import Built
 
 _MOST_NAMED = 10
 """Clips of one kind that are named; the others are counted (--json names all)."""
@@ -63,7 +63,7 @@ def build(
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note
     from reelpulse.cli.moments.progress import counting
-    from reelpulse.moments.build import build as build_clips
+    from reelpulse.moments.dataset.build import build as build_clips
 
     try:
         with counting("clips", quiet=quiet or json) as progress:

@@ -12,7 +12,7 @@ from reelpulse.settings import TrainSettings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reelpulse.moments.comparison import Comparison
+    from reelpulse.moments.training.comparison import Comparison
 
 
 @with_settings(TrainSettings, without=("network",))
@@ -59,7 +59,7 @@ def compare(
     from reelpulse.cli.display import note
     from reelpulse.cli.moments.progress import counting
     from reelpulse.export.comparison import comparison_path, write_comparison
-    from reelpulse.moments.compare import compare as compare_networks
+    from reelpulse.moments.training.compare import compare as compare_networks
 
     comparison_path(Path(clips), out)
     try:

@@ -32,8 +32,8 @@ def info(
     reelpulse moments info clips.h5
     reelpulse moments info clips.h5 --where label=funny --where "missing>0.1" --rows
     """  # noqa: D301  click reads the \b
-    from reelpulse.moments.clips import ClipSet
-    from reelpulse.moments.overview import listed, overview
+    from reelpulse.moments.dataset.clips import ClipSet
+    from reelpulse.moments.dataset.overview import listed, overview
 
     with ClipSet(clips) as dataset:
         chosen = dataset.where(where or [])

@@ -12,7 +12,7 @@ from reelpulse.cli.options import show_notes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reelpulse.moments.suggest import Suggestion
+    from reelpulse.moments.judging.suggest import Suggestion
     from reelpulse.timeline import Timeline
 
 _ONE_LINE = 1000
@@ -61,9 +61,9 @@ def suggest(
     from contextlib import ExitStack
 
     from reelpulse.cli.display import note
-    from reelpulse.moments.clips import ClipSet
+    from reelpulse.moments.dataset.clips import ClipSet
+    from reelpulse.moments.judging.suggest import check_free, suggest, write_suggestions
     from reelpulse.moments.model import load_model
-    from reelpulse.moments.suggest import check_free, suggest, write_suggestions
 
     if out is not None:
         check_free(out)

@@ -47,7 +47,7 @@ def figures_table(
     from rich.table import Table
 
     from reelpulse.export.comparison import TITLES, cell_texts
-    from reelpulse.moments.comparison import SHOWN
+    from reelpulse.moments.training.comparison import SHOWN
 
     roomy = console.width >= _ROOMY
     shown = SHOWN[task.kind]

@@ -11,7 +11,7 @@ from reelpulse.cli.options import show_notes, with_settings
 from reelpulse.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from reelpulse.moments.train import Training
+    from reelpulse.moments.training.train import Training
 
 _ONE_LINE = 1000
 
@@ -59,7 +59,7 @@ def train(
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note
     from reelpulse.cli.moments.progress import counting
-    from reelpulse.moments.train import train as train_model
+    from reelpulse.moments.training.train import train as train_model
 
     try:
         with counting("fits", quiet=quiet or json) as progress:
@@ -82,7 +82,7 @@ def _print(found: Training) -> None:
 
     from reelpulse.cli.display import note, printable
     from reelpulse.export.comparison import TITLES, figure_text
-    from reelpulse.moments.comparison import SHOWN
+    from reelpulse.moments.training.comparison import SHOWN
 
     for warning in found.warnings:
         note(f"warning: {warning}")

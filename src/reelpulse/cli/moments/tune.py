@@ -10,7 +10,7 @@ from reelpulse.cli.options import show_notes, with_settings
 from reelpulse.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from reelpulse.moments.tune import Tuned
+    from reelpulse.moments.training.tune import Tuned
 
 
 @with_settings(TrainSettings)
@@ -66,8 +66,8 @@ def tune(
     show_notes(quiet=quiet or json)
     from reelpulse.cli.moments.progress import counting
     from reelpulse.files import atomic_path
-    from reelpulse.moments.tune import settings_file
-    from reelpulse.moments.tune import tune as search_settings
+    from reelpulse.moments.training.tune import settings_file
+    from reelpulse.moments.training.tune import tune as search_settings
 
     with counting("trials", quiet=quiet or json) as progress:
         found = search_settings(
@@ -95,7 +95,7 @@ def tune(
 def _print(found: Tuned, out: str | None) -> None:
     from reelpulse.cli.display import note, printable
     from reelpulse.export.comparison import TITLES, figure_text
-    from reelpulse.moments.tune import settings_file
+    from reelpulse.moments.training.tune import settings_file
 
     for warning in found.warnings:
         note(f"warning: {warning}")

@@ -15,8 +15,8 @@ from reelpulse.export.evaluation.tried import SUFFIX, Tried, ahead_text, cells
 from reelpulse.export.report.downsample import min_max
 from reelpulse.export.report.figures import FONTS
 from reelpulse.files import atomic_path, readable
-from reelpulse.moments.figures import precision_recall
-from reelpulse.moments.matching import Judged, Range, match_events, overlaps_of
+from reelpulse.moments.judging.figures import precision_recall
+from reelpulse.moments.judging.matching import Judged, Range, match_events, overlaps_of
 from reelpulse.times import clock_text
 
 _MOST_DRAWN = 30

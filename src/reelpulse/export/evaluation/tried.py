@@ -16,10 +16,10 @@ from reelpulse.export.comparison import figure_text
 from reelpulse.export.tables import load_moments, load_scores
 from reelpulse.learn.metrics import Score
 from reelpulse.moments.detect import TENSION, spans
-from reelpulse.moments.evaluate import Evaluation, evaluate
-from reelpulse.moments.matching import Floats, Judged, highest_each, match_events
+from reelpulse.moments.judging.evaluate import Evaluation, evaluate
+from reelpulse.moments.judging.matching import Floats, Judged, highest_each, match_events
+from reelpulse.moments.judging.truth import Watched, read_truth, sort_truth
 from reelpulse.moments.tension import extent, tension_parts
-from reelpulse.moments.truth import Watched, read_truth, sort_truth
 from reelpulse.settings import MomentSettings, changed
 from reelpulse.timeline import Timeline, load_timeline
 

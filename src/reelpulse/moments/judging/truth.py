@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from reelpulse.errors import DataError, SettingsError, at
-from reelpulse.moments.labels import WORDS, read_table
+from reelpulse.moments.dataset.labels import WORDS, read_table
 from reelpulse.times import clock_text, parse_time
 
 NAMES = ("file", "video")

@@ -14,14 +14,14 @@ import numpy.typing as npt
 from reelpulse.errors import DataError, MediaError, PersonError, SettingsError, at
 from reelpulse.files import Busy, atomic_path, only_one
 from reelpulse.learn.task import Task
-from reelpulse.moments.built import Built
-from reelpulse.moments.clip_file import append_clips, create_clips
-from reelpulse.moments.clips import ClipSet
+from reelpulse.moments.dataset.built import Built
+from reelpulse.moments.dataset.clip_file import append_clips, create_clips
+from reelpulse.moments.dataset.clips import ClipSet
+from reelpulse.moments.dataset.labels import KINDS, LabelledClip, LeftOut, read_labels
+from reelpulse.moments.dataset.sources import Job, Timelines, look_at, source_of
+from reelpulse.moments.dataset.taking import Range, Taken, Taker
 from reelpulse.moments.inputs import Steps, choose
-from reelpulse.moments.labels import KINDS, LabelledClip, LeftOut, read_labels
 from reelpulse.moments.lengths import Shape
-from reelpulse.moments.sources import Job, Timelines, look_at, source_of
-from reelpulse.moments.taking import Range, Taken, Taker
 from reelpulse.settings import AnalyzeSettings, ClipSettings, changed
 from reelpulse.timeline import Timeline
 

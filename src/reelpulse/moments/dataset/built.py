@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from reelpulse.learn.task import Task
-from reelpulse.moments.labels import LeftOut
+from reelpulse.moments.dataset.labels import LeftOut
 from reelpulse.moments.lengths import LONGEST, SHORTEST
 
 _LENGTH_SLACK = 0.05

@@ -11,10 +11,10 @@ import numpy as np
 
 from reelpulse.errors import DataError, ReelpulseError, at
 from reelpulse.moments.detect import spans
-from reelpulse.moments.matching import IOUS, Range, match_events
+from reelpulse.moments.judging.matching import IOUS, Range, match_events
+from reelpulse.moments.judging.truth import Watched, read_truth, sort_truth
 from reelpulse.moments.model import MomentModel, Operating, check_timeline
 from reelpulse.moments.tension import extent
-from reelpulse.moments.truth import Watched, read_truth, sort_truth
 from reelpulse.moments.windows import score_curve, window_scores
 from reelpulse.settings import MomentSettings
 from reelpulse.timeline import Timeline, load_timeline

@@ -11,7 +11,7 @@ from reelpulse.analysis import analyze
 from reelpulse.errors import DataError
 from reelpulse.files import digest
 from reelpulse.media import probe
-from reelpulse.moments.labels import LabelledClip
+from reelpulse.moments.dataset.labels import LabelledClip
 from reelpulse.moments.lengths import Shape
 from reelpulse.settings import AnalyzeSettings, ClipSettings, changed
 from reelpulse.timeline import Timeline, load_meta, load_timeline

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelpulse.learn.splits import clip_groups, split_warnings
-from reelpulse.moments.clips import ClipSet
+from reelpulse.moments.dataset.clips import ClipSet
 
 QUARTILES = ("least", "lower", "middle", "upper", "most")
 _MOST_COMPARED = 20_000

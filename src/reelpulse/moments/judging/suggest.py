@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from reelpulse.errors import DataError, SettingsError, at
 from reelpulse.files import atomic_path, readable
-from reelpulse.moments.clips import ClipSet
+from reelpulse.moments.dataset.clips import ClipSet
 from reelpulse.moments.inputs import Recipe, Steps
 from reelpulse.moments.model import MomentModel, check_timeline
 from reelpulse.moments.windows import Slider, laid

@@ -18,11 +18,11 @@ from reelpulse.files import Busy, only_one
 from reelpulse.learn.metrics import Score, difference, score, scores
 from reelpulse.learn.search import Found, report, search
 from reelpulse.learn.splits import Fold, grouped_folds, strata
-from reelpulse.moments.clips import ClipSet
-from reelpulse.moments.compare import Labelled, read_labelled
-from reelpulse.moments.comparison import RANKED_BY
-from reelpulse.moments.fitting import cross_validate
-from reelpulse.moments.networks import MOMENT_NETWORKS
+from reelpulse.moments.dataset.clips import ClipSet
+from reelpulse.moments.training.compare import Labelled, read_labelled
+from reelpulse.moments.training.comparison import RANKED_BY
+from reelpulse.moments.training.fitting import cross_validate
+from reelpulse.moments.training.networks import MOMENT_NETWORKS
 from reelpulse.settings import TrainSettings, as_dict, changed, one_of
 
 INNER_FOLDS = 3

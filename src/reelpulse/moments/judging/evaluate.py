@@ -10,8 +10,8 @@ import numpy as np
 
 from reelpulse.errors import DataError
 from reelpulse.learn.metrics import Score
-from reelpulse.moments.figures import Units, figures_of
-from reelpulse.moments.matching import IOUS, TINY, Floats, Judged, Range
+from reelpulse.moments.judging.figures import Units, figures_of
+from reelpulse.moments.judging.matching import IOUS, TINY, Floats, Judged, Range
 
 PLACINGS = 200
 """Random placings of the moments whose mean is what luck gives."""

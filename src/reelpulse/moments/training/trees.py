@@ -12,7 +12,7 @@ import numpy.typing as npt
 from reelpulse.errors import MissingExtra
 from reelpulse.learn.onnx_file import from_trees, joined
 from reelpulse.learn.task import Task
-from reelpulse.moments.projection import Projection, constant, projected
+from reelpulse.moments.training.projection import Projection, constant, projected
 
 Array = npt.NDArray[np.float32]
 

@@ -20,7 +20,7 @@ from reelpulse.learn.splits import Fold, grouped_folds, strata
 from reelpulse.learn.task import Task
 from reelpulse.moments.inputs import Recipe, Steps
 from reelpulse.moments.lengths import Shape
-from reelpulse.moments.networks import MOMENT_NETWORKS, Examples, Fitted, Fitting
+from reelpulse.moments.training.networks import MOMENT_NETWORKS, Examples, Fitted, Fitting
 from reelpulse.settings import TrainSettings, as_dict, one_of, parse_numbers
 
 Array = npt.NDArray[np.float32]

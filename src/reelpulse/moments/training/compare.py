@@ -22,19 +22,19 @@ from reelpulse.files import Busy, atomic_path, only_one, write_json
 from reelpulse.hub import open_onnx
 from reelpulse.learn.splits import Fold, clip_groups, grouped_folds, split_warnings, strata
 from reelpulse.learn.task import Task
-from reelpulse.moments.baselines import baselines
-from reelpulse.moments.clips import ClipSet
-from reelpulse.moments.comparison import RANKED_BY, Comparison, Costs, judge
-from reelpulse.moments.fitting import (
+from reelpulse.moments.dataset.clips import ClipSet
+from reelpulse.moments.inputs import Steps
+from reelpulse.moments.lengths import Shape
+from reelpulse.moments.training.baselines import baselines
+from reelpulse.moments.training.comparison import RANKED_BY, Comparison, Costs, judge
+from reelpulse.moments.training.fitting import (
     OnProgress,
     Trained,
     checked_labels,
     cross_validate,
     fit_network,
 )
-from reelpulse.moments.inputs import Steps
-from reelpulse.moments.lengths import Shape
-from reelpulse.moments.networks import MOMENT_NETWORKS
+from reelpulse.moments.training.networks import MOMENT_NETWORKS
 from reelpulse.settings import TrainSettings, as_dict, one_of
 from reelpulse.times import clock_text
 

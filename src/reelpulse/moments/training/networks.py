@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from reelpulse.errors import SettingsError
 from reelpulse.learn.task import Task
-from reelpulse.moments import neural, trees, vectors
 from reelpulse.moments.inputs import Form
+from reelpulse.moments.training import neural, trees, vectors
 from reelpulse.settings import TrainSettings, one_of
 
 Array = npt.NDArray[np.float32]

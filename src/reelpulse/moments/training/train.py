@@ -17,10 +17,7 @@ from reelpulse.files import Busy, only_one
 from reelpulse.learn.metrics import Score, scores
 from reelpulse.learn.onnx_file import check, write_onnx
 from reelpulse.learn.task import Task
-from reelpulse.moments.baselines import baselines
-from reelpulse.moments.clips import ClipSet
-from reelpulse.moments.compare import Labelled, read_labelled
-from reelpulse.moments.fitting import CrossValidation, Trained, cross_validate, fit_network
+from reelpulse.moments.dataset.clips import ClipSet
 from reelpulse.moments.model import (
     KIND,
     VERSION,
@@ -29,8 +26,11 @@ from reelpulse.moments.model import (
     Operating,
     load_model,
 )
-from reelpulse.moments.networks import MOMENT_NETWORKS
-from reelpulse.moments.operating import LabelledVideo, operating_points, read_videos
+from reelpulse.moments.training.baselines import baselines
+from reelpulse.moments.training.compare import Labelled, read_labelled
+from reelpulse.moments.training.fitting import CrossValidation, Trained, cross_validate, fit_network
+from reelpulse.moments.training.networks import MOMENT_NETWORKS
+from reelpulse.moments.training.operating import LabelledVideo, operating_points, read_videos
 from reelpulse.settings import TrainSettings, as_dict, changed, one_of
 
 __all__ = ["CrossValidation", "Trained", "Training", "cross_validate", "fit_network", "train"]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from reelpulse.learn.splits import Fold, clip_groups, grouped_folds, strata
 from reelpulse.learn.task import Task
-from reelpulse.moments.clips import ClipSet
+from reelpulse.moments.dataset.clips import ClipSet
 from reelpulse.settings import TrainSettings
 
 Array = npt.NDArray[np.float32]

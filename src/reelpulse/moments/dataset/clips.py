@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from reelpulse.files import atomic_path
 from reelpulse.learn.task import BINARY, Task
-from reelpulse.moments.clip_file import (
+from reelpulse.moments.dataset.clip_file import (
     FACTS,
     Rows,
     append_clips,
@@ -26,9 +26,9 @@ from reelpulse.moments.clip_file import (
     open_clips,
     wrong_label,
 )
+from reelpulse.moments.dataset.selection import matching
 from reelpulse.moments.inputs import Steps
 from reelpulse.moments.lengths import LONGEST, Shape
-from reelpulse.moments.selection import matching
 
 _HASHED = 4096
 """Rows at once, where all are read."""

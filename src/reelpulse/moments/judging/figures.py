@@ -14,7 +14,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from reelpulse.moments.matching import IOUS, TINY, Floats, Judged, Range, matched, overlaps_of
+from reelpulse.moments.judging.matching import (
+    IOUS,
+    TINY,
+    Floats,
+    Judged,
+    Range,
+    matched,
+    overlaps_of,
+)
 
 BEST = (1, 5, 10)
 """How many of a video's best moments are looked at."""

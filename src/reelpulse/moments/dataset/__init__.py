@@ -1,0 +1,1 @@
+"""Labelled clips: the table of labels, the dataset, how one becomes the other."""

@@ -1,0 +1,1 @@
+"""How right found moments are, and what to label next."""

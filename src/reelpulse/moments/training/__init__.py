@@ -1,0 +1,1 @@
+"""What learns from labelled clips: networks, fits, comparison, tuning."""
