@@ -143,16 +143,7 @@ class Recipe:
                 "the clips keep no face embeddings: build them with --embeddings, from videos"
                 " analysed with --stream embedding"
             )
-        # One clip that is not less the usual would look like another person's.
-        strange = int((~np.isfinite(steps.usual).any(axis=1)).sum())
-        if settings.baseline == "video" and strange:
-            raise SettingsError(
-                f"{strange} of {len(steps)} clips do not tell what is usual for the person, being"
-                " short files: use --baseline none, or ranges of whole videos"
-            )
-        baseline = settings.baseline
-        if baseline == "auto":
-            baseline = "none" if strange else "video"
+        baseline = settled(settings, steps).baseline
         used = wide if settings.embeddings and form == "summary" else 0
         return cls(chosen, shape, form, baseline, settings.time, settings.missing, used)
 
@@ -289,6 +280,26 @@ class Recipe:
         if not known:
             raise ModelError("takes its input in a way unknown here: upgrade reelpulse")
         return recipe
+
+
+def settled(settings: TrainSettings, steps: Steps) -> TrainSettings:
+    """Decide for all folds alike what a `baseline` of ``auto`` is.
+
+    Raises
+    ------
+    SettingsError
+        When values less the usual are asked for, and a clip does not tell what is usual.
+    """
+    # One clip that is not less the usual would look like another person's.
+    strange = int((~np.isfinite(steps.usual).any(axis=1)).sum())
+    if settings.baseline == "video" and strange:
+        raise SettingsError(
+            f"{strange} of {len(steps)} clips do not tell what is usual for the person, being"
+            " short files: use --baseline none, or ranges of whole videos"
+        )
+    if settings.baseline != "auto":
+        return settings
+    return replace(settings, baseline="none" if strange else "video")
 
 
 def choose(columns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from reelpulse.hub import open_onnx
 from reelpulse.learn.splits import Fold, clip_groups, grouped_folds, split_warnings, strata
 from reelpulse.learn.task import Task
 from reelpulse.moments.dataset.clips import ClipSet
-from reelpulse.moments.inputs import Steps
+from reelpulse.moments.inputs import Steps, settled
 from reelpulse.moments.lengths import Shape
 from reelpulse.moments.training.baselines import baselines
 from reelpulse.moments.training.comparison import RANKED_BY, Comparison, Costs, judge
@@ -132,6 +132,7 @@ def compare(
     parts = Path(clips).with_suffix(".compare.parts")
     with ClipSet(clips) as opened:
         labelled = read_labelled(opened, chosen)
+        chosen = settled(chosen, labelled.steps)
         known = baselines(opened, labelled.rows, labelled.folds, chosen)
     try:
         with only_one(parts, str(clips)):

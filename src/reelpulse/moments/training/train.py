@@ -18,6 +18,7 @@ from reelpulse.learn.metrics import Score, scores
 from reelpulse.learn.onnx_file import check, write_onnx
 from reelpulse.learn.task import Task
 from reelpulse.moments.dataset.clips import ClipSet
+from reelpulse.moments.inputs import settled
 from reelpulse.moments.model import (
     KIND,
     VERSION,
@@ -150,6 +151,7 @@ def train(
     parts = path.with_name(f"{path.name}.parts")
     with ClipSet(clips) as opened:
         labelled = read_labelled(opened, chosen)
+        chosen = settled(chosen, labelled.steps)
         warnings = [*labelled.warnings, *warnings, *_seen_before(opened, labelled.rows, tried)]
         sampling = opened.sampling
         facts = _facts(opened, labelled)

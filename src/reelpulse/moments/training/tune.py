@@ -19,6 +19,7 @@ from reelpulse.learn.metrics import Score, difference, score, scores
 from reelpulse.learn.search import Found, report, search
 from reelpulse.learn.splits import Fold, grouped_folds, strata
 from reelpulse.moments.dataset.clips import ClipSet
+from reelpulse.moments.inputs import settled
 from reelpulse.moments.training.compare import Labelled, read_labelled
 from reelpulse.moments.training.comparison import RANKED_BY
 from reelpulse.moments.training.fitting import cross_validate
@@ -150,6 +151,7 @@ def tune(
         raise SettingsError("a search needs at least one trial, and more than 0 minutes")
     with ClipSet(clips) as opened:
         labelled = read_labelled(opened, chosen)
+        chosen = settled(chosen, labelled.steps)
     path = Path(clips)
     kept = Path(storage) if storage else path.with_suffix(f".{chosen.network}.tune.db")
     try:
