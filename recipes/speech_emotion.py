@@ -79,6 +79,11 @@ def mask(x: Tensor) -> Tensor:
     return x
 
 
+def log_power(pictures: Tensor) -> Tensor:
+    """What pictures (N, 1, 80, frames) show, as `spectrum` gives it: (N, frames, 80)."""
+    return (pictures[:, 0].flip(1).transpose(1, 2) - 1) * DEPTH
+
+
 def levelled(x: Tensor) -> Tensor:
     """Log power relative to the piece's mean power, weighted by itself; 6.5 nepers (28 dB) deep."""
     power = (x.exp() - FLOOR).clamp(min=0).mean(2)
@@ -188,8 +193,7 @@ class Exported(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map pictures (N, 1, 80, 192), high bands above, to probabilities (N, 7)."""
-        x = (x[:, 0].flip(1).transpose(1, 2) - 1) * DEPTH
-        p = self.network(levelled(x)).softmax(1)
+        p = self.network(levelled(log_power(x))).softmax(1)
         neutral = p[:, NEUTRAL : NEUTRAL + 1] + p[:, CALM:]
         return torch.cat([p[:, :NEUTRAL], neutral, p[:, NEUTRAL + 1 : CALM]], 1)
 

@@ -21,6 +21,7 @@ from typing import Any
 
 from reelpulse.errors import ReelpulseError
 from reelpulse.files import write_json
+from reelpulse.speech.corpus import load_corpus
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.settings import SPLITS, SpeechTrainSettings, as_dict, checked
 from reelpulse.speech.train import train
@@ -82,10 +83,11 @@ def climb(
     logs : Path, optional
         Folder for TensorBoard.
     """
+    corpus = load_corpus(speech).fingerprint
     rows = []
     for number, rung in enumerate(RUNGS, 1):
         # A rung's own options follow those given, and so count.
-        both = {
+        both: dict[str, Any] = {
             name: (*getattr(settings, name), *rung.changes[name])
             for name in ("picture", "augment")
             if name in rung.changes
@@ -93,7 +95,7 @@ def climb(
         epochs = max(1, round(settings.epochs * rung.share))
         chosen = checked(settings, {**rung.changes, **both, "epochs": epochs})
         kept = work / f"rung{number}.json"
-        found = read(kept, chosen)
+        found = read(kept, chosen, corpus)
         if found is None:
             print(f"rung {number}: {rung.about}", file=sys.stderr, flush=True)
             trained = train(
@@ -117,13 +119,14 @@ def climb(
     return rows
 
 
-def read(path: Path, settings: SpeechTrainSettings) -> dict[str, Any] | None:
-    """Figures of a rung that an earlier run finished with the same settings."""
+def read(path: Path, settings: SpeechTrainSettings, corpus: str) -> dict[str, Any] | None:
+    """Figures of a rung that an earlier run finished with the same settings and corpus."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return found if found.get("settings") == as_dict(settings) else None
+    same = found.get("settings") == as_dict(settings)
+    return found if same and found["data"]["fingerprint"] == corpus else None
 
 
 def table(rows: list[dict[str, Any]], settings: SpeechTrainSettings) -> str:

@@ -268,3 +268,12 @@ def test_several_videos_need_a_column_of_files(run: Command, stream: Callable[..
     paths = [stream("a"), stream("b")]
     done = run("moments", "evaluate", *paths, "--truth", truth("start,end\n1,7\n"))
     done.one_line("truth.csv", "line 2", "2 videos", "file")
+
+
+def test_the_first_seconds_are_not_drawn_as_years() -> None:
+    """Plotly takes a number of four digits on an axis of dates for a year."""
+    from reelpulse.export.evaluation.page import _date
+
+    drawn = _date([0.0, 1.0, 5.5, 9.999])
+    assert all(value > 9999 for value in drawn)
+    assert [value - drawn[0] for value in drawn] == [0, 1000, 5500, 9999]

@@ -86,6 +86,6 @@ def _told(result: Result, warnings: list[str]) -> Result:
     """The same result, what is good to know of it printed."""
     from reelpulse.cli.display import note
 
-    for warning in warnings:
+    for warning in dict.fromkeys(warnings):
         note(f"warning: {warning}")
     return result

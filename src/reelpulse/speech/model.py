@@ -184,14 +184,10 @@ def load_speech(name: str | Path = "auto", *, threads: int = 1) -> SpeechModel:
     if isinstance(version, int) and version > VERSION:
         problem = f"was written by a newer reelpulse (format {version}): upgrade reelpulse"
         raise ModelError(at(path, problem))
-    classes = said.get("classes")
     try:
-        spec = PictureSpec.from_dict(said.get("picture"))
+        classes, spec = _classes(said.get("classes")), PictureSpec.from_dict(said.get("picture"))
         if not spec.mean:
             raise ModelError("does not say how its pictures are normalised")
-        named = isinstance(classes, list) and all(isinstance(c, str) and c for c in classes)
-        if not named or len(set(classes or ())) != len(classes or ()) or not classes:
-            raise ModelError("does not name the classes that it tells apart")
     except ModelError as error:
         raise ModelError(at(path, f"{error}: train it again")) from None
     known = str(name) in ("builtin", *_PREFERENCE)
@@ -199,7 +195,7 @@ def load_speech(name: str | Path = "auto", *, threads: int = 1) -> SpeechModel:
         path=opened.path,
         name="builtin" if known else opened.path.name,
         checksum=opened.checksum,
-        classes=tuple(classes),
+        classes=classes,
         spec=spec,
         description=said,
         session=opened.session,
@@ -209,6 +205,13 @@ def load_speech(name: str | Path = "auto", *, threads: int = 1) -> SpeechModel:
         raise model._odd(f"takes {', '.join(ends)}, not `input`")
     model.of_pictures(np.zeros((2, *spec.size), np.float32))
     return model
+
+
+def _classes(said: Any) -> tuple[str, ...]:
+    named = isinstance(said, list) and all(isinstance(name, str) and name for name in said)
+    if not named or not said or len(set(said)) < len(said):
+        raise ModelError("does not name the classes that it tells apart")
+    return tuple(said)
 
 
 def _at_rate(sound: Samples, rate: int, wanted: int) -> Samples:

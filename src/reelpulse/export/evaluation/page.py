@@ -22,8 +22,10 @@ from reelpulse.times import clock_text
 _MOST_DRAWN = 30
 """Videos whose scores are drawn; the figures are of all."""
 
+_DAY = 86_400_000
+"""Milliseconds."""
+
 _BUCKETS = 2000
-_MILLISECONDS = 1000.0
 _LANES = {"true": 0.12, "found": 0.28}
 """How far below the scores their marks lie, as shares of the highest score."""
 
@@ -214,8 +216,11 @@ def _range_text(range_: Range) -> str:
 
 
 def _date(times: Any) -> list[float]:
-    """Seconds as the milliseconds of a day that begins with the video: axes then show clocks."""
-    return [round(time * _MILLISECONDS, 1) for time in np.asarray(times, float).tolist()]
+    """Seconds as the milliseconds of a day that begins with the video: axes then show clocks.
+
+    Not of the first day there is: Plotly takes 1,000 to 9,999 for years.
+    """
+    return [_DAY + round(1000 * float(time), 1) for time in times]
 
 
 def _box(range_: Range, colour: str, height: tuple[float, float]) -> Figure:
