@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -68,8 +69,29 @@ def fill_labels(folder: Path) -> None:
     for name, part in (("labels.csv", rows[:14]), ("more.csv", rows[14:])):
         (folder / name).write_text("\n".join([head, *part]) + "\n", encoding="utf-8")
     (folder / "truth.csv").write_text("start,end\n0:20,0:26\n", encoding="utf-8")
-    of_videos = "file,start,end\nout/stream.h5,20,26\n"
+    # All of the video, so that whatever is found is right, and a precision can be asked for.
+    of_videos = "file,start,end\n" + "".join(
+        f"out/stream.h5,{start},{start + 6}\n" for start in range(0, 36, 6)
+    )
     (folder / "truth_videos.csv").write_text(of_videos, encoding="utf-8")
+
+
+def fill_voices(folder: Path) -> None:
+    """Make what the page on speech speaks of: a recording, and a corpus with its table."""
+    from reelpulse.media import write_sound
+    from reelpulse.speech.corpus import EMOTIONS
+
+    rng = np.random.default_rng(0)
+    lines = ["file,label,speaker,sentence"]
+    at = np.arange(20_000) / 16_000
+    for speaker in ("김", "이", "박", "최"):
+        for number, label in enumerate(EMOTIONS):
+            tone = np.sin(2 * np.pi * (150 + 90 * number) * at) * np.sin(2 * np.pi * 3 * at)
+            sound = 0.3 * tone + 0.01 * rng.standard_normal(len(at))
+            write_sound(folder / "voices" / f"{speaker}_{number}.flac", sound.astype(np.float32))
+            lines.append(f"voices/{speaker}_{number}.flac,{label},{speaker},1")
+    (folder / "recordings.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    make_video(folder / "voice.wav", seconds=2, codec="", sounds=[Sound(codec="pcm_s16le")])
 
 
 def fill(folder: Path) -> Path:

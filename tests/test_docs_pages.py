@@ -9,14 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from documents import ROOT, blocks, commands, fill, fill_labels, run_commands, run_python, text_of
+from documents import (
+    ROOT,
+    blocks,
+    commands,
+    fill,
+    fill_labels,
+    fill_voices,
+    run_commands,
+    run_python,
+    text_of,
+)
 from reelpulse.config import read_config
 from weights import networks, saved
 
 __all__ = ["networks", "saved"]
 
 TASKS = ["analyse", "person", "privacy", "report", "tension"]
-EVERY = [*TASKS, "learn", "weights", "api", "architecture", "commands"]
+EVERY = [*TASKS, "learn", "speech", "weights", "api", "architecture", "commands"]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +78,17 @@ def test_commands_of_the_page_on_learning_run(folder: Path) -> None:
     assert (folder / "clips.compare.html").exists()
     assert (folder / "out" / "stream.evaluation.html").exists()
     assert (folder / "next.csv").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_commands_of_the_page_on_speech_run(folder: Path) -> None:
+    pytest.importorskip("lightning", reason="the extra train is not installed")
+    fill_voices(folder)
+    run_commands(commands("docs/speech.md"))
+    assert (folder / "speech" / "table.csv").exists()
+    assert (folder / "preview.png").exists()
+    assert (folder / "speech.onnx").exists()
 
 
 @pytest.mark.parametrize("page", EVERY)

@@ -164,5 +164,7 @@ def test_which_streams_run(asked: tuple[str, ...], names: list[str]) -> None:
 
 
 def test_an_unknown_stream_is_named() -> None:
-    with pytest.raises(SettingsError, match="'smell': use face, loudness, laughter, embedding"):
+    with pytest.raises(
+        SettingsError, match="'smell': use face, loudness, laughter, speech, embedding"
+    ):
         stream_names(AnalyzeSettings(stream=("smell",)))

@@ -29,6 +29,7 @@ from reelpulse.settings import (
     as_dict,
     changed,
 )
+from reelpulse.speech import train as speech_train
 
 Item = tuple[str, Any]
 """A table of the settings file, and a field of its group."""
@@ -41,6 +42,7 @@ TAKEN_BY = {
     **dict.fromkeys(EVERY_DAY, ("analyze", "x.mp4")),
     "clips": ("moments", "build", "x.csv"),
     "train": ("moments", "train", "x.h5", "-o", "x.onnx"),
+    "speech": ("speech", "train", "x", "-o", "x.onnx"),
 }
 """A command that takes all settings of each table."""
 
@@ -108,6 +110,33 @@ OTHER: dict[str, dict[str, Any]] = {
         "folds": 3,
         "seed": 7,
     },
+    "speech": {
+        "network": "small",
+        "pretrained": False,
+        "split": "speaker_sentence",
+        "folds": 3,
+        "fold": 1,
+        "every_fold": True,
+        "epochs": 2,
+        "patience": 3,
+        "batch": 8,
+        "accumulate": 2,
+        "optimiser": "sgd",
+        "rate": 0.01,
+        "decay": 0.5,
+        "schedule": "constant",
+        "warmup": 0.2,
+        "smoothing": 0.1,
+        "balance": True,
+        "dropout": 0.3,
+        "bits": "32",
+        "devices": 2,
+        "threads": 2,
+        "normalise": "imagenet",
+        "picture": ("size=64",),
+        "augment": ("mixup=0.2",),
+        "seed": 7,
+    },
 }
 """For each setting a value that is not its default."""
 
@@ -124,6 +153,9 @@ IN_FILE: dict[str, Any] = {
     "min_score": 0.9,
     "precision": 0.9,
     "steps": 7,
+    "patience": 7,
+    "rate": 7.0,
+    "threads": 7,
 }
 """What stands in a file beside what is typed, where that is not the default."""
 
@@ -175,6 +207,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(batch, "analyze_many", note)
     monkeypatch.setattr(build, "build", end)
     monkeypatch.setattr(train, "train", end)
+    monkeypatch.setattr(speech_train, "train", end)
     return calls
 
 
@@ -215,6 +248,7 @@ def test_no_name_stands_in_two_groups_of_a_command() -> None:
             {"fps", "ticks", "range", "forget_faces"},
         ),
         ("moments train", ("train",), {"clips", "out", "videos", "logs"}, set()),
+        ("speech train", ("speech",), {"speech", "out", "logs"}, set()),
     ],
 )
 def test_every_setting_is_an_option_and_every_option_a_setting(
@@ -236,7 +270,7 @@ def test_help_says_what_a_setting_does_and_its_default(run: Callable[..., Any], 
         assert f"{said} [default: {default}]" in text
 
 
-@pytest.mark.parametrize("name", ["analyze", "moments build", "moments train"])
+@pytest.mark.parametrize("name", ["analyze", "moments build", "moments train", "speech train"])
 def test_no_option_has_a_default_of_its_own(name: str) -> None:
     names = {item.name for _, item in ITEMS}
     found = {name: option for name, option in options(*name.split()).items() if name in names}

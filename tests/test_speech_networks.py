@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from reelpulse.errors import SettingsError
-from reelpulse.learn.onnx_file import from_torch, runner
+from reelpulse.learn.onnx_file import check, from_torch, runner
 from reelpulse.speech.networks import SPEECH_NETWORKS, pretrained_file
 from reelpulse.speech.picture import PictureSpec
 
@@ -38,6 +38,17 @@ def test_each_gives_logits_and_a_gradient_for_all_it_has(name: str) -> None:
     logits.square().sum().backward()
     without = [key for key, value in network.named_parameters() if value.grad is None]
     assert without == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SPEECH_NETWORKS if name != "convnext_large"])
+def test_each_can_be_exported(name: str) -> None:
+    network = built(name).eval()
+    given = np.random.default_rng(0).standard_normal((4, 3, 32, 32)).astype(np.float32)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(given)).softmax(1).numpy()
+    proto = from_torch(torch.nn.Sequential(network, torch.nn.Softmax(1)), {"input": given[:2]})
+    check(proto, {"input": given}, wanted)
 
 
 @pytest.mark.parametrize("name", SPEECH_NETWORKS)

@@ -100,7 +100,7 @@ def test_only_random_has_speakers_on_both_sides() -> None:
 
 @pytest.mark.parametrize("how", ["speaker", "speaker_sentence"])
 def test_fewer_speakers_than_folds_name_the_folds_to_take(how: str) -> None:
-    with pytest.raises(DataError, match="5 folds need .* there are 4: use --folds 4"):
+    with pytest.raises(DataError, match=r"5 folds need .* there are 4: use --folds 4"):
         split(corpus(speakers=4), how, 5, 0)
     with pytest.raises(DataError, match="2 speakers are too few"):
         split(corpus(speakers=2), how, 2, 0)

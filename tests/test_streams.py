@@ -54,10 +54,12 @@ def real_ticks(count: int, seed: int) -> list[Tick]:
     ticks = []
     for index in range(count):
         image = np.roll(portrait, 6 * index, axis=1)
-        sound = {
-            rate: (0.1 * (index + 1) * random.standard_normal(10 * rate)).astype(np.float32)
-            for rate in (RATE, 16_000)
-        }
+        sound = {}
+        for rate in (RATE, 16_000):
+            noise = 0.1 * (index + 1) * random.standard_normal(10 * rate)
+            # It comes and goes, as a voice does.
+            noise *= np.arange(10 * rate) % (rate // 4) < rate // 8
+            sound[rate] = noise.astype(np.float32)
         ticks.append(tick(index, image=image, sounds=sound))
     return ticks
 

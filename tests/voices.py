@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from reelpulse.files import write_json
 from reelpulse.media import write_sound
 from reelpulse.speech.corpus import COLUMNS, EMOTIONS
+from reelpulse.speech.networks import SPEECH_NETWORKS, SpeechNetwork
+from reelpulse.speech.picture import PictureSpec
 
 RATE = 16_000
 PITCHES = dict(zip(EMOTIONS, (150, 300, 600, 1000, 1700, 2800, 4500), strict=True))
@@ -67,3 +71,16 @@ def write_voices(
         table.writerows(rows)
     write_json(folder / "prepare.json", {})
     return folder
+
+
+def plain_network(spec: PictureSpec, classes: int, dropout: float, pretrained: bool) -> Any:
+    """All points of a picture, weighed."""
+    from torch import nn
+
+    height, width = spec.size
+    return nn.Sequential(nn.Flatten(), nn.Linear(spec.channels * height * width, classes))
+
+
+def make_plain(monkeypatch: pytest.MonkeyPatch, name: str = "resnet18") -> None:
+    """Put a network in the place of a backbone that takes next to no time."""
+    monkeypatch.setitem(SPEECH_NETWORKS, name, SpeechNetwork(plain_network, "plain"))

@@ -8,12 +8,16 @@ from reelpulse.errors import SettingsError
 
 _TIME = re.compile(r"(?:(?:(\d{1,9}):)?(\d{1,9}):)?(\d{1,9}(?:\.\d{1,99})?)")
 
+_MOST_SHOWN = 60
+"""Characters of what is no time that a message repeats."""
+
 
 def parse_time(text: str) -> float:
     """Read ``[h:]m:s`` or seconds, such as ``1:02:03.5``, ``2:06.5`` or ``126.5``."""
     found = _TIME.fullmatch(text.strip())
     if not found:
-        raise SettingsError(f"{text!r} is not a time: write seconds, m:s or h:m:s, such as 2:06.5")
+        shown = text if len(text) < _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
+        raise SettingsError(f"{shown!r} is not a time: write seconds, m:s or h:m:s, such as 2:06.5")
     hours, minutes, seconds = found.groups()
     if (minutes is not None and float(seconds) >= 60) or (hours and int(minutes) >= 60):
         raise SettingsError(

@@ -28,7 +28,7 @@ _RATE_APART = 0.02
 """Share by which the ticks a second may differ from those of the training clips."""
 
 _STREAMS = {"laughter": "laughter"} | dict.fromkeys(LOUDNESS_COLUMNS, "loudness")
-"""Which stream measures a column; the face does the rest."""
+"""Which stream measures a column that is not named after its stream, the face's apart."""
 
 
 @dataclass(frozen=True)
@@ -236,8 +236,10 @@ def analysis_for(model: MomentModel) -> AnalyzeSettings:
     """How to analyse a video for a model: at the rate of the clips that it learnt from."""
     rate = model.trained_on.get("rate")
     changes: dict[str, Any] = {"fps": rate} if isinstance(rate, int | float) else {}
-    if model.recipe.embeddings:
-        changes["stream"] = ("embedding",)
+    more = [("embedding", bool(model.recipe.embeddings))]
+    more.append(("speech", any(name.startswith("speech_") for name in model.recipe.columns)))
+    if any(wanted for _, wanted in more):
+        changes["stream"] = tuple(name for name, wanted in more if wanted)
     return changed(AnalyzeSettings(), changes)
 
 

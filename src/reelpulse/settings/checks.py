@@ -27,6 +27,7 @@ from reelpulse.settings.groups import (
     MomentSettings,
     ReportSettings,
     Settings,
+    SpeechTrainSettings,
     TrainSettings,
 )
 
@@ -98,6 +99,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "report": ReportSettings,
     "clips": ClipSettings,
     "train": TrainSettings,
+    "speech": SpeechTrainSettings,
 }
 """Table of a settings file to its group."""
 

@@ -223,7 +223,97 @@ class TrainSettings:
     seed: int = setting(0, "Of every random draw.")
 
 
-Settings = AnalyzeSettings | MomentSettings | ReportSettings | ClipSettings | TrainSettings
+SPLITS = ("speaker", "speaker_sentence", "leave_one_speaker_out", "random")
+SCHEDULES = ("cosine", "constant")
+OPTIMISERS = ("adamw", "sgd")
+BITS = ("auto", "32", "16", "bf16")
+NORMALISATIONS = ("corpus", "imagenet")
+
+
+@dataclass(frozen=True)
+class SpeechTrainSettings:
+    """How a network is trained on a prepared corpus.
+
+    The defaults are those of the best published figures on acted Korean speech, as far as they are
+    known; but for the split, which is by speaker.
+    """
+
+    network: str = setting(
+        "convnext_small",
+        "Network: resnet18, convnext_tiny, convnext_small, convnext_base, convnext_large,"
+        " vit_base_patch16_224, efficientnet_b0 or small.",
+    )
+    pretrained: bool = setting(
+        True, "Begin with weights that were trained on ImageNet, where they can be had."
+    )
+    split: str = setting(
+        "speaker",
+        "What training and test do not share: speaker, speaker_sentence, leave_one_speaker_out (as"
+        " many folds as speakers), or random, which flatters: speakers and sentences are in both.",
+        metavar="|".join(SPLITS),
+    )
+    folds: int = setting(5, "Into so many parts the corpus is dealt; one is tested on.")
+    fold: int = setting(0, "Which of them, counted from 0.")
+    every_fold: bool = setting(False, "Test on every fold in turn, with a fit for each.")
+    epochs: int = setting(20, "Passes over the training clips.")
+    patience: int | None = setting(
+        None, "Stop when so many passes bring nothing better. [default: never]"
+    )
+    batch: int = setting(32, "Clips at once.")
+    accumulate: int = setting(
+        1, "Batches that one step is made of: as a larger batch, where memory is small."
+    )
+    optimiser: str = setting("adamw", "How weights are changed.", metavar="|".join(OPTIMISERS))
+    rate: float | None = setting(
+        None, "The highest learning rate. [default: 0.0001; of small, 0.002]"
+    )
+    decay: float = setting(0.05, "Weight decay.")
+    schedule: str = setting(
+        "cosine",
+        "The rate: cosine rises from a hundredth and falls to it again.",
+        metavar="|".join(SCHEDULES),
+    )
+    warmup: float = setting(0.1, "Share of all steps in which the rate of cosine rises.")
+    smoothing: float = setting(0.0, "Label smoothing: how much of each label is all classes'.")
+    balance: bool = setting(False, "Let each class weigh the same, however many clips it has.")
+    dropout: float = setting(0.0, "Share of what the last layer is given that is left out.")
+    bits: str = setting(
+        "auto",
+        "Of what is computed: mixed precision on a GPU, or where it is asked for.",
+        metavar="|".join(BITS),
+    )
+    devices: int = setting(1, "GPUs to train on.")
+    threads: int | None = setting(
+        None, "Threads on a CPU. [default: as many as there are cores; of small, 1]"
+    )
+    normalise: str = setting(
+        "corpus",
+        "By the mean and deviation of the pictures trained on, or ImageNet's.",
+        metavar="|".join(NORMALISATIONS),
+    )
+    picture: tuple[str, ...] = setting(
+        (),
+        "Draw the pictures otherwise: size=224, seconds=3 or none (stretched), margin=2 or none"
+        " (the border stays), trim_db=30 or none, floor_db=-80; again for more.",
+        metavar="NAME=VALUE",
+    )
+    augment: tuple[str, ...] = setting(
+        (),
+        "Vary the pictures otherwise, such as time_mask=0.2 or mixup=0.2, or none, not at all;"
+        " again for more.",
+        metavar="NAME=NUMBER|none",
+    )
+    seed: int = setting(0, "Of everything that is drawn.")
+
+
+Settings = (
+    AnalyzeSettings
+    | MomentSettings
+    | ReportSettings
+    | ClipSettings
+    | TrainSettings
+    | SpeechTrainSettings
+)
 
 WEIGHTS = {
     "loudness": 0.15,

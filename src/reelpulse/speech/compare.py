@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from reelpulse.files import atomic_path, write_json
 from reelpulse.hub import open_onnx
 from reelpulse.learn.fit import beside
 from reelpulse.learn.metrics import Score
-from reelpulse.settings import one_of
+from reelpulse.settings import SpeechTrainSettings, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 from reelpulse.speech.dataset import PictureSet
 from reelpulse.speech.figures import ahead_by
@@ -30,7 +31,7 @@ from reelpulse.speech.fitting import Array, FittedSpeech
 from reelpulse.speech.judged import Judged, judged
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import normalised
-from reelpulse.speech.settings import SpeechTrainSettings, as_dict, checked
+from reelpulse.speech.settings import as_dict, checked
 from reelpulse.speech.splitting import Parts
 from reelpulse.speech.train import OnWork, alone, drawn, fit_and_judge, read_corpus
 
@@ -229,6 +230,9 @@ def _train_all(
 ) -> tuple[dict[str, tuple[Array, Costs]], dict[str, str]]:
     done: dict[str, tuple[Array, Costs]] = {}
     failed: dict[str, str] = {}
+    for name in names:  # before processes that train beside this one would want to draw them too
+        with suppress(ReelpulseError):  # raised again below, where it is this network's own
+            drawn(corpus, replace(settings, network=name), progress)
     for place, name in enumerate(names):
 
         def tell(share: float, before: int = place, name: str = name) -> None:

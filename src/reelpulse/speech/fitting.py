@@ -18,13 +18,14 @@ from reelpulse.learn.fit import FitSettings, Kept, fit, on_threads
 from reelpulse.learn.metrics import confusion
 from reelpulse.learn.onnx_file import check, from_torch
 from reelpulse.learn.surroundings import cores
+from reelpulse.settings import SpeechTrainSettings
 from reelpulse.speech.batches import PictureBatches
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 from reelpulse.speech.dataset import PictureSet
 from reelpulse.speech.figures import confusion_picture, figures_of
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import PictureSpec, normalised
-from reelpulse.speech.settings import SpeechTrainSettings, as_dict, augment_of
+from reelpulse.speech.settings import as_dict, augment_of
 from reelpulse.speech.splitting import Parts
 
 if TYPE_CHECKING:

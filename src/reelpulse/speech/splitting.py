@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from reelpulse.errors import DataError, MissingExtra, at
-from reelpulse.settings import one_of
+from reelpulse.settings import SPLITS, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus
-from reelpulse.speech.settings import SPLITS
 
 Rows = npt.NDArray[np.intp]
 

@@ -17,7 +17,7 @@ from reelpulse.errors import DataError, at
 from reelpulse.files import Busy, atomic_path, only_one
 from reelpulse.learn.fit import beside
 from reelpulse.learn.onnx_file import write_onnx
-from reelpulse.settings import one_of
+from reelpulse.settings import SpeechTrainSettings, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
 from reelpulse.speech.dataset import PictureSet, load_pictures
 from reelpulse.speech.fitting import (
@@ -30,7 +30,7 @@ from reelpulse.speech.fitting import (
 from reelpulse.speech.judged import Judged, joined, judged
 from reelpulse.speech.model import KIND, VERSION
 from reelpulse.speech.networks import SPEECH_NETWORKS
-from reelpulse.speech.settings import SpeechTrainSettings, as_dict, checked, picture_of
+from reelpulse.speech.settings import as_dict, checked, picture_of
 from reelpulse.speech.splitting import PARTS, Parts, split
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reelpulse.cli.options import show_notes, with_settings
-from reelpulse.speech.settings import SpeechTrainSettings
+from reelpulse.settings import SpeechTrainSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reelpulse.speech.compare import SpeechComparison
 
 
-@with_settings(SpeechTrainSettings, without=("network", "every_fold"))  # type: ignore[arg-type]
+@with_settings(SpeechTrainSettings, without=("network", "every_fold"))
 def compare(
     speech: Annotated[
         str, typer.Argument(metavar="SPEECH", help="A folder that speech prepare made.")

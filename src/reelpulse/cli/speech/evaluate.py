@@ -74,6 +74,7 @@ def _print(found: SpeechEvaluation) -> None:
     console = table_console()
     console.print(Text(printable(found.model), style="bold"), soft_wrap=True)
     speakers = len(set(found.tested.speakers.tolist()))
-    counts = f"{len(found.tested.labels)} clips of {speakers} speakers ({found.part})"
+    who = f"{speakers} speaker" + ("s" if speakers != 1 else "")
+    counts = f"{len(found.tested.labels)} clips of {who} ({found.part})"
     console.print(Text(f"  {counts}"), soft_wrap=True)
     print_judged(console, found.tested)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reelpulse.cli.options import show_notes, with_settings
-from reelpulse.speech.settings import SpeechTrainSettings
+from reelpulse.settings import SpeechTrainSettings
 
 if TYPE_CHECKING:
     from reelpulse.speech.train import SpeechTraining
 
 
-@with_settings(SpeechTrainSettings)  # type: ignore[arg-type]
+@with_settings(SpeechTrainSettings)
 def train(
     speech: Annotated[
         str, typer.Argument(metavar="SPEECH", help="A folder that speech prepare made.")
@@ -76,16 +76,24 @@ def _print(found: SpeechTraining) -> None:
     console = table_console()
     parts = found.facts["parts"]
     counts = ", ".join(
-        f"{parts[part]['clips']} {verb} ({parts[part]['speakers']} speakers)"
+        f"{parts[part]['clips']} {verb} ({_many(parts[part]['speakers'], 'speaker')})"
         for part, verb in (("train", "trained on"), ("valid", "to stop by"), ("test", "tested on"))
     )
     fitted = found.fitted
     console.print(Text(printable(str(found.path)), style="bold"), soft_wrap=True)
     console.print(Text(f"  {found.settings.network}: clips {counts}"), soft_wrap=True)
-    passes = f"{fitted.epochs} passes in {fitted.seconds:.0f} s, the best after {fitted.best}"
-    console.print(Text(f"  {passes}; split by {found.settings.split}"), soft_wrap=True)
+    passes = f"{_many(fitted.epochs, 'pass', 'es')} in {fitted.seconds:.0f} s"
+    split = f"the best after {fitted.best}; split by {found.settings.split}"
+    console.print(Text(f"  {passes}, {split}"), soft_wrap=True)
+    tested = len(found.tested.labels)
+    if tested > parts["test"]["clips"]:
+        console.print(Text(f"  figures: of {tested} clips, each tested in one fold"))
     print_judged(console, found.tested)
     console.print(
         Text(printable(f"  reelpulse speech predict VOICE.wav --model {found.path}"), style="dim"),
         soft_wrap=True,
     )
+
+
+def _many(count: int, what: str, ending: str = "s") -> str:
+    return f"{count} {what}{ending if count != 1 else ''}"
