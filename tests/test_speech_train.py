@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,21 @@ def test_imagenets_mean_is_a_setting(
     assert found.fitted.spec.mean == IMAGENET_MEAN
     with pytest.raises(SettingsError, match="takes one"):
         train(speech, tmp_path / "s.onnx", SETTINGS, normalise="imagenet")
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(speech: Path, tmp_path: Path) -> None:
+    typed = ["speech", "train", speech, "--network", "small", "--epochs", 2, "--folds", 3,
+             "--picture", "seconds=0.4", "--picture", "size=80x24", "--devices", 2,
+             "--every-fold", "-o", tmp_path / "s.onnx", "--json"]  # fmt: skip
+    command = Path(sys.executable).with_name("reelpulse")
+    done = subprocess.run(
+        [command, *map(str, typed)], capture_output=True, text=True, timeout=280, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)  # the other process says nothing
+    assert found["test"]["clips"] == 84
+    assert load_speech(tmp_path / "s.onnx").classes == EMOTIONS
 
 
 # Batches

@@ -67,8 +67,8 @@ def evaluate(
 ) -> SpeechEvaluation:
     """Let a model hear the recordings of a corpus, as ``speech predict`` does, and judge it.
 
-    A model that looks at so many seconds hears a longer recording in several windows, where training
-    saw its middle: so figures may differ a little from those that the training gave.
+    A model that looks at so many seconds hears a longer recording in several windows, where
+    training saw its middle: figures may differ a little from those that the training gave.
 
     Parameters
     ----------
