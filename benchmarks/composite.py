@@ -32,6 +32,9 @@ from composite_faces import measured_faces, with_embedding
 
 from reelpulse.files import digest
 from reelpulse.media import rms
+from reelpulse.speech.model import SpeechModel
+from reelpulse.speech.voice import ENOUGH, VoiceActivity
+from reelpulse.speech.voice import SECONDS as VOICE_SECONDS
 from reelpulse.streams.laughter import MEL, PATCH, LaughterModel
 from reelpulse.streams.loudness import FLOOR, RATE, WINDOW_SECONDS
 from reelpulse.timeline import FACE_COLUMNS, LOUDNESS_COLUMNS, Timeline
@@ -196,6 +199,21 @@ class Stage:
     def laughter(self, times: Array, model: LaughterModel) -> Array:
         """Probability of laughter, (T,)."""
         return _laughter(times, self.script.sound, model)
+
+    def speech(self, times: Array, model: SpeechModel, voice: VoiceActivity) -> Array:
+        """Emotions of the voice, (T, 7), as the stream ``speech`` hears them."""
+        sound = librosa.resample(self.script.sound, orig_sr=RATE, target_sr=MEL.rate)
+        length = int(VOICE_SECONDS * MEL.rate)
+        padded = np.concatenate([np.zeros(length, np.float32), sound])
+        ends = length + (times * MEL.rate).astype(int)
+        out = np.full((len(times), len(model.classes)), np.nan, np.float32)
+        for start in range(0, len(times), 64):
+            rows = range(start, min(start + 64, len(times)))
+            pieces = np.stack([padded[ends[row] - length : ends[row]] for row in rows])
+            spoken = np.flatnonzero(voice.share(pieces) >= ENOUGH)
+            if len(spoken):
+                out[start + spoken] = model.heard(list(pieces[spoken]))
+        return out
 
     def _seen(self, times: Array, rows: Array) -> Array:
         out = np.full((len(times), rows.shape[1]), np.nan)

@@ -39,7 +39,7 @@ from reelpulse.streams.laughter import LaughterModel
 from reelpulse.timeline import Timeline
 
 SIZES = (10, 20, 50, 100)
-_SEEDS = range(100, 105)
+TEACHING = range(100, 105)
 """Of the streams that clips are labelled in: 15 streams, 120 funny events."""
 
 _AWAY = 8.0
@@ -273,7 +273,7 @@ def main() -> None:
     data = arguments.data or Path(os.environ.get("REELPULSE_TEST_DATA") or SHARED / "data")
     work, draws = work_folder(arguments), arguments.draws
     ears = {part: load_laughter(arguments.laughter.format(fold=FOLDS[part])) for part in CLIPS}
-    teaching = make_streams(data, "dev", _SEEDS, work, {"builtin": ears["dev"]})
+    teaching = make_streams(data, "dev", TEACHING, work, {"builtin": ears["dev"]})
     streams = make_streams(data, "final", range(4), work, {"builtin": ears["final"]})
     labelled = [label(stream, seed) for seed, stream in enumerate(teaching)]
 
@@ -300,7 +300,9 @@ def main() -> None:
     if "length" in arguments.tables:
         print(table(HEAD, by_length(make, streams, draws)), "\n", flush=True)
     if "sample" in arguments.tables:
-        stages = [Stage(data, "dev", n, s, work) for n in range(len(CLIPS["dev"])) for s in _SEEDS]
+        stages = [
+            Stage(data, "dev", n, s, work) for n in range(len(CLIPS["dev"])) for s in TEACHING
+        ]
         alone = clips_of(labelled, Shape(), stages, ears["dev"])
         settings = [TrainSettings(network=name, baseline="video") for name in ("conv1d", "lstm")]
         rows = [

@@ -233,6 +233,16 @@ def test_the_usual_is_told_by_long_timelines_alone() -> None:
     assert np.isfinite(Sampler(a_timeline(20), Shape(), usual_from=0)(10, 16).usual).all()
 
 
+def test_where_nobody_speaks_is_no_lack() -> None:
+    plain = a_timeline()
+    silent = np.full((len(plain), 1), np.nan, np.float32)
+    values = np.concatenate([plain.values, silent], axis=1)
+    timeline = Timeline(plain.times, values, (*plain.columns, "speech_anger"), plain.meta)
+    assert Sampler(timeline, Shape())(10.0, 16.0).measured.all()
+    alone = Sampler(timeline.select(["speech_anger"]), Shape())(10.0, 16.0)
+    assert not alone.measured.any()
+
+
 # The task
 
 

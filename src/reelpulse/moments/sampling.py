@@ -16,8 +16,9 @@ MAX_GAP = 5.0
 USUAL_SECONDS = 60.0
 """A timeline shorter than this does not tell what is usual: a clip is not its own normal."""
 
-_NOT_JUDGED = "loudness_change"
-"""In a file's first second there is nothing before it to have changed from: that is no lack."""
+_NOT_JUDGED = ("loudness_change", "speech_")
+"""What these begin with is no lack where it was not measured: in a file's first second there is
+nothing before it for loudness to have changed from, and a voice that says nothing has no emotion."""
 
 
 class Sampler:
@@ -51,11 +52,9 @@ class Sampler:
         self.shape = shape
         self._times = timeline.times
         self._filled = timeline.filled(max_gap)
-        self.judged = [
-            place
-            for place, name in enumerate(timeline.columns)
-            if name != _NOT_JUDGED or len(timeline.columns) == 1
-        ]
+        columns = timeline.columns
+        judged = [place for place, name in enumerate(columns) if not name.startswith(_NOT_JUDGED)]
+        self.judged = judged or list(range(len(columns)))
         seen = timeline.valid[:, self.judged].all(axis=1)
         there = np.where(seen, 0.0, np.nan)[:, None]
         self._measured = Timeline(timeline.times, there.astype(np.float32), ("measured",))
