@@ -17,8 +17,8 @@ USUAL_SECONDS = 60.0
 """A timeline shorter than this does not tell what is usual: a clip is not its own normal."""
 
 _NOT_JUDGED = ("loudness_change", "speech_")
-"""What these begin with is no lack where it was not measured: in a file's first second there is
-nothing before it for loudness to have changed from, and a voice that says nothing has no emotion."""
+"""What begins so is no lack where it was not measured: in a file's first second there is nothing
+before it for loudness to have changed from, and a voice that says nothing has no emotion."""
 
 
 class Sampler:
