@@ -62,7 +62,7 @@ def fill_labels(folder: Path) -> None:
     """Label parts of the analysed video as the page on learning does, as if of many recordings."""
     rows = []
     for number in range(16):
-        start = 1.5 + 2 * number
+        start = 1 + 1.5 * number  # ten seconds are left to be suggested
         label = "funny" if number % 2 else "ordinary"
         rows.append(f"out/stream.h5,{start},{start + 5.5},{label},recording {number},김")
     head = "file,start,end,label,source,person"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,7 +78,10 @@ def grouped_folds(
             raise DataError(_too_few(folds, found, what, of_class=code is not None))
     for attempt in range(_TRIES):
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + attempt)
-        dealt = list(splitter.split(codes, codes, of_group))
+        with warnings.catch_warnings():
+            # Of a class with fewer examples than folds: that was looked at above, by groups.
+            warnings.simplefilter("ignore", UserWarning)
+            dealt = list(splitter.split(codes, codes, of_group))
         if all(len(np.unique(codes[test])) == len(np.unique(codes)) for _, test in dealt):
             return dealt
     raise DataError(
