@@ -110,15 +110,20 @@ _NO_MOMENTS = {
 """Why there are none, by whether tension looked for them."""
 
 
+def table_console() -> Console:
+    """The console on stdout; into a file or a pipe, a row is a line."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _ONE_LINE
+    return Console(emoji=False, markup=False, highlight=False, width=width)
+
+
 def print_result(result: Result) -> None:
     """Print the short table of one video."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    # Into a file or a pipe, a moment is a line.
-    width = None if sys.stdout.isatty() else _ONE_LINE
-    console = Console(emoji=False, markup=False, highlight=False, width=width)
+    console = table_console()
     summary = result.summary()
     console.print(Text(printable(result.video), style="bold"), soft_wrap=True)
     for label, text in _facts(summary):

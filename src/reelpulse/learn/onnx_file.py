@@ -1,4 +1,4 @@
-"""Trained networks as ONNX: made, held against the trainer's own output, written.
+"""Trained networks as ONNX: made, held against the trainer's own output, written, opened.
 
 Whatever was trained, its model has inputs by name, one output named ``output``, a first axis of any
 length, and a description in its metadata that `reelpulse.hub.open_onnx` reads.
@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.errors import MissingExtra, ModelError
+from reelpulse.errors import MissingExtra, ModelError, at
 from reelpulse.files import atomic_path, readable
+from reelpulse.hub import OnnxModel, open_onnx
 
 if TYPE_CHECKING:
     from torch import nn
@@ -220,6 +221,36 @@ def check(proto: Any, inputs: Mapping[str, Array], expected: Array) -> None:
                 f"the exported model differs from the trained one by {apart:.1e} on {len(wanted)}"
                 " examples: it was not written"
             )
+
+
+def open_trained(path: str | Path, kind: str, version: int, *, threads: int = 1) -> OnnxModel:
+    """Open a model that ``reelpulse KIND train`` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+        What its description must say that it is.
+    version : int
+        The newest format of that kind known here.
+    threads : int
+        Of one run.
+
+    Raises
+    ------
+    ModelError
+        When it cannot be opened, is of another kind, or of a newer version.
+    """
+    opened = open_onnx(path, threads=threads)
+    if (said := opened.metadata.get("kind")) != kind:
+        what = f"is a model of the kind {said!r}, and none" if said else "is no model"
+        problem = f"{what} of {kind}: give a file that `reelpulse {kind} train` wrote"
+        raise ModelError(at(path, problem))
+    found = opened.metadata.get("version")
+    if isinstance(found, int) and found > version:
+        problem = f"was written by a newer reelpulse (format {found}): upgrade reelpulse"
+        raise ModelError(at(path, problem))
+    return opened
 
 
 def write_onnx(path: str | Path, proto: Any, description: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelpulse.errors import ModelError, at
-from reelpulse.hub import open_onnx
+from reelpulse.learn.onnx_file import open_trained
 from reelpulse.learn.task import Task
 from reelpulse.moments.inputs import Recipe, Steps
 from reelpulse.moments.sampling import MAX_GAP, USUAL_SECONDS
@@ -167,16 +167,8 @@ def load_model(path: str | Path) -> MomentModel:
     ModelError
         When the file is missing, damaged, of a newer version, or no model of moments.
     """
-    opened = open_onnx(path)
+    opened = open_trained(path, KIND, VERSION)
     said = opened.metadata
-    if (kind := said.get("kind")) != KIND:
-        what = f"is a model of the kind {kind!r}, and none" if kind else "is no model"
-        problem = f"{what} of moments: give a file that `reelpulse moments train` wrote"
-        raise ModelError(at(path, problem))
-    version = said.get("version")
-    if isinstance(version, int) and version > VERSION:
-        problem = f"was written by a newer reelpulse (format {version}): upgrade reelpulse"
-        raise ModelError(at(path, problem))
     try:
         task, recipe = Task.from_dict(said.get("task")), Recipe.from_dict(said.get("recipe") or {})
         window, operating = _window(said.get("window")), _operating(said.get("operating"))

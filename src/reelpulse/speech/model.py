@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from reelpulse import hub
 from reelpulse.errors import ModelError, at
-from reelpulse.hub import open_onnx
+from reelpulse.learn.onnx_file import open_trained
 from reelpulse.speech.picture import Picture, PictureSpec, normalised, picture
 from reelpulse.speech.sound import Samples, finite, trimmed
 
@@ -174,16 +174,8 @@ def load_speech(name: str | Path = "auto", *, threads: int = 1) -> SpeechModel:
     if name == "auto":
         name = hub.best_at_hand("speech", _PREFERENCE) or "builtin"
     path = hub.obtain("builtin_speech" if name == "builtin" else name)
-    opened = open_onnx(path, threads=threads)
+    opened = open_trained(path, KIND, VERSION, threads=threads)
     said = opened.metadata
-    if (kind := said.get("kind")) != KIND:
-        what = f"is a model of the kind {kind!r}, and none" if kind else "is no model"
-        problem = f"{what} of speech: give a file that `reelpulse speech train` wrote"
-        raise ModelError(at(path, problem))
-    version = said.get("version")
-    if isinstance(version, int) and version > VERSION:
-        problem = f"was written by a newer reelpulse (format {version}): upgrade reelpulse"
-        raise ModelError(at(path, problem))
     try:
         classes, spec = _classes(said.get("classes")), PictureSpec.from_dict(said.get("picture"))
         if not spec.mean:

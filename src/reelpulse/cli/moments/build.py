@@ -62,7 +62,7 @@ def build(
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.moments.dataset.build import build as build_clips
 
     try:

@@ -57,7 +57,7 @@ def compare(
     from pathlib import Path
 
     from reelpulse.cli.display import note
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.export.comparison import comparison_path, write_comparison
     from reelpulse.moments.training.compare import compare as compare_networks
 
@@ -85,8 +85,8 @@ def compare(
 def _print(found: Comparison, files: list[Path]) -> None:
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable
-    from reelpulse.cli.moments.tables import figures_table, table_console
+    from reelpulse.cli.display import note, printable, table_console
+    from reelpulse.cli.moments.tables import figures_table
     from reelpulse.export.comparison import COST_TITLES, cost_texts, facts_text
 
     for warning in found.warnings:

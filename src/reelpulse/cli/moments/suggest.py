@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reelpulse.cli.moments.progress import counting
 from reelpulse.cli.options import show_notes
+from reelpulse.cli.progress import counting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -13,17 +12,8 @@ if TYPE_CHECKING:
     from reelpulse.learn.metrics import Score
     from reelpulse.learn.task import Task
 
-_ONE_LINE = 1000
 _ROOMY = 130
 """Columns of a terminal in which an interval has room beside its figure; else it stands below."""
-
-
-def table_console() -> Console:
-    """The console on stdout; into a file or a pipe, a row is a line."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _ONE_LINE
-    return Console(emoji=False, markup=False, highlight=False, width=width)
 
 
 def figures_table(

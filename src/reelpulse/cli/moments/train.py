@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +11,6 @@ from reelpulse.settings import TrainSettings
 
 if TYPE_CHECKING:
     from reelpulse.moments.training.train import Training
-
-_ONE_LINE = 1000
 
 
 @with_settings(TrainSettings)
@@ -58,7 +55,7 @@ def train(
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.moments.training.train import train as train_model
 
     try:
@@ -76,11 +73,10 @@ def train(
 
 
 def _print(found: Training) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable
+    from reelpulse.cli.display import note, printable, table_console
     from reelpulse.export.comparison import TITLES, figure_text
     from reelpulse.moments.training.comparison import SHOWN
 
@@ -96,9 +92,7 @@ def _print(found: Training) -> None:
         table.add_row(f"  {name}", *cells, style="" if name == found.network else "dim")
     labels = ", ".join(f"{count} {name}" for name, count in found.facts["labels"].items())
     groups, sources = found.facts["groups"], found.facts["sources"]
-    # Into a file or a pipe, a row is a line.
-    width = None if sys.stdout.isatty() else _ONE_LINE
-    console = Console(emoji=False, markup=False, highlight=False, width=width)
+    console = table_console()
     console.print(Text(printable(str(found.path)), style="bold"), soft_wrap=True)
     facts = f"{found.facts['clips']} clips ({labels}) of {sources} sources, {groups} apart"
     console.print(Text(f"  {facts}; fitted in {found.train_seconds:.1f} s"), soft_wrap=True)

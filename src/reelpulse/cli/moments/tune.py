@@ -64,7 +64,7 @@ def tune(
     reelpulse moments tune clips.h5 --network xgboost --minutes 10 --no-nested
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.files import atomic_path
     from reelpulse.moments.training.tune import settings_file
     from reelpulse.moments.training.tune import tune as search_settings

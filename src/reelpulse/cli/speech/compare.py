@@ -52,7 +52,7 @@ def compare(
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.learn.fit import beside
     from reelpulse.speech.compare import compare as compare_networks
     from reelpulse.speech.compare import write_comparison
@@ -81,8 +81,7 @@ def compare(
 def _print(found: SpeechComparison, path: Path) -> None:
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable
-    from reelpulse.cli.moments.tables import table_console
+    from reelpulse.cli.display import note, printable, table_console
     from reelpulse.cli.speech.tables import TITLES, plain_table, score_text
 
     for warning in found.warnings:

@@ -44,7 +44,7 @@ def evaluate(
     reelpulse speech evaluate builtin speech/ --json
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.speech.evaluate import evaluate as judge
 
     with counting("recordings", quiet=quiet or json) as show:
@@ -65,8 +65,7 @@ def evaluate(
 def _print(found: SpeechEvaluation) -> None:
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable
-    from reelpulse.cli.moments.tables import table_console
+    from reelpulse.cli.display import note, printable, table_console
     from reelpulse.cli.speech.tables import print_judged
 
     for warning in found.warnings:

@@ -47,7 +47,7 @@ def predict(
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note, printable
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.speech import predict as library
     from reelpulse.speech.model import load_speech
 

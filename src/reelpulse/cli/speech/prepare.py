@@ -51,7 +51,7 @@ def prepare(
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.speech import extract
     from reelpulse.speech import prepare as library
 

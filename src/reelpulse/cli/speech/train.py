@@ -44,7 +44,7 @@ def train(
     """  # noqa: D301  click reads the \b
     show_notes(quiet=quiet or json)
     from reelpulse.cli.display import note
-    from reelpulse.cli.moments.progress import counting
+    from reelpulse.cli.progress import counting
     from reelpulse.learn.fit import beside
     from reelpulse.speech.train import train as train_model
 
@@ -67,8 +67,7 @@ def train(
 def _print(found: SpeechTraining) -> None:
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable
-    from reelpulse.cli.moments.tables import table_console
+    from reelpulse.cli.display import note, printable, table_console
     from reelpulse.cli.speech.tables import print_judged
 
     for warning in found.warnings:
