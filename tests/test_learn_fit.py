@@ -140,6 +140,23 @@ def test_it_logs_for_tensorboard(tmp_path: Path) -> None:
     assert len(events.Scalars("val_loss")) == found.epochs
 
 
+@pytest.mark.parametrize("optimiser", ["adamw", "adam", "sgd"])
+def test_the_rate_falls_after_each_pass(tmp_path: Path, optimiser: str) -> None:
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    falling = FitSettings(4, None, 0.01, 0.0, optimiser=optimiser, step_decay=0.5)
+    fitted(falling, logs=tmp_path / "logs")
+    events = reading.EventAccumulator(str(tmp_path / "logs")).Reload()
+    (rate,) = (tag for tag in events.Tags()["scalars"] if tag.startswith("lr"))
+    values = [event.value for event in events.Scalars(rate)]
+    assert values == pytest.approx([0.01, 0.005, 0.0025, 0.00125])
+    assert type_of(optimiser) in rate
+
+
+def type_of(optimiser: str) -> str:
+    """What TensorBoard calls it."""
+    return {"adamw": "AdamW", "adam": "Adam", "sgd": "SGD"}[optimiser]
+
+
 def test_batches_hold_every_example_once_in_an_order_of_their_own() -> None:
     batches = Batches({"x": np.arange(10)}, 4, seed=3)
     first, second = ([list(batch["x"].numpy()) for batch in batches] for _ in range(2))

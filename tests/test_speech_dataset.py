@@ -209,6 +209,17 @@ def test_a_variant_is_of_changed_sounds_and_comes_out_the_same_again(corpus: Sou
     np.testing.assert_array_equal(unchanged.stored(rows), plain)
 
 
+def test_a_picture_is_varied_by_one_of_its_variants_as_it_falls(corpus: Sounds) -> None:
+    made = [load_pictures(corpus, SPEC, variant=number) for number in range(3)]
+    pictures = PictureSet(made[0].path, SPEC, made[1:])
+    rows = np.resize(np.arange(COUNT), 60 * COUNT)
+    drawn = pictures.varied(rows, np.random.default_rng(0))
+    kinds = [(drawn == one[rows]).all(axis=(1, 2)) for one in made]
+    assert np.sum(kinds, axis=0).tolist() == [1] * len(rows)
+    assert all(0.2 < kind.mean() < 0.5 for kind in kinds)
+    np.testing.assert_array_equal(made[0].varied(rows, np.random.default_rng(0)), made[0][rows])
+
+
 # What goes wrong
 
 

@@ -12,11 +12,7 @@ import pytest
 
 from conftest import Command
 from reelpulse.errors import DataError, ModelError
-from reelpulse.media import write_sound
-from reelpulse.settings import SpeechTrainSettings
-from reelpulse.speech.corpus import EMOTIONS, load_corpus
-from reelpulse.speech.evaluate import evaluate
-from reelpulse.speech.figures import (
+from reelpulse.learn.figures import (
     FIGURES,
     ahead_by,
     confusion_picture,
@@ -24,6 +20,10 @@ from reelpulse.speech.figures import (
     matrices,
     scores_of,
 )
+from reelpulse.media import write_sound
+from reelpulse.settings import SpeechTrainSettings
+from reelpulse.speech.corpus import EMOTIONS, load_corpus
+from reelpulse.speech.evaluate import evaluate
 from reelpulse.speech.settings import checked
 from reelpulse.speech.splitting import split
 from reelpulse.speech.train import train

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from reelpulse.errors import SettingsError
+from reelpulse.learn.backbones import pretrained_file
 from reelpulse.learn.onnx_file import check, from_torch, runner
-from reelpulse.speech.networks import SPEECH_NETWORKS, pretrained_file
+from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import PictureSpec
 
 torch = pytest.importorskip("torch")

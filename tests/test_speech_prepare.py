@@ -20,13 +20,13 @@ from conftest import Command
 from films import Sound, make_video, noise
 from reelpulse.errors import DataError, SettingsError
 from reelpulse.files import only_one
+from reelpulse.learn.workers import spread
 from reelpulse.media import decode_sound, read_sound, write_sound
 from reelpulse.speech import extract as extracting
 from reelpulse.speech.corpus import COLUMNS, load_corpus
 from reelpulse.speech.extract import PrepareSettings
 from reelpulse.speech.layouts import LAYOUTS
 from reelpulse.speech.prepare import Prepared, prepare
-from reelpulse.speech.workers import spread
 
 RATE = 16_000
 

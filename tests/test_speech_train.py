@@ -40,6 +40,7 @@ QUICK: dict[str, Any] = {
     "batch": 8,
     "folds": 3,
     "picture": ("seconds=0.4", "size=80x24"),
+    "variants": 1,
 }
 SETTINGS = checked(SpeechTrainSettings(), QUICK)
 
@@ -298,7 +299,7 @@ def test_a_class_of_one_speaker_is_named(tmp_path: Path) -> None:
          "small with batches of 8: try --batch 4 --accumulate 2"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), 7,
          "try --batch 3 --accumulate 3"),
-        (MemoryError(), 1, "even with single clips: take a smaller"),
+        (MemoryError(), 1, "even with one at a time: take a smaller"),
     ],
 )  # fmt: skip
 def test_memory_too_small_names_the_batch_to_try(

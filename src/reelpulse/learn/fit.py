@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Batches", "Fit", "FitSettings", "Judge", "Kept", "beside", "fit", "on_threads"]
 
-OPTIMISERS = ("adamw", "sgd")
+OPTIMISERS = ("adamw", "adam", "sgd")
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 
 _LEAST_GAIN = 1e-5
@@ -56,11 +56,13 @@ class FitSettings:
     threads : int
         Of torch on a CPU. What small networks compute in a step takes less time than it takes two
         threads to meet; on a busy machine, twenty times less.
-    optimiser : {"adamw", "sgd"}
+    optimiser : {"adamw", "adam", "sgd"}
         SGD has a momentum of 0.9.
     warm : float or None
         The share of all steps in which the rate rises, before it falls: see `warm_cosine`. None
         leaves it as it is.
+    step_decay : float
+        After each pass the rate is multiplied by this; not beside `warm`.
     accumulate : int
         Batches that one step of the optimiser is made of.
     precision : {"32-true", "16-mixed", "bf16-mixed"}
@@ -79,6 +81,7 @@ class FitSettings:
     threads: int = 1
     optimiser: str = "adamw"
     warm: float | None = None
+    step_decay: float = 1.0
     accumulate: int = 1
     precision: str = "32-true"
     devices: int = 1
@@ -282,8 +285,11 @@ def _module(
         def configure_optimizers(self) -> Any:
             optimiser = _optimiser(self.parameters(), settings)
             warm = settings.warm
-            if warm is None:
+            if warm is None and settings.step_decay == 1:
                 return optimiser
+            if warm is None:
+                falling = torch.optim.lr_scheduler.ExponentialLR(optimiser, settings.step_decay)
+                return [optimiser], [{"scheduler": falling, "interval": "epoch"}]
             steps = int(self.trainer.estimated_stepping_batches)
             rising = round(warm * steps)
             schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -304,7 +310,8 @@ def _optimiser(parameters: Any, settings: FitSettings) -> Any:
         return torch.optim.SGD(
             parameters, lr=settings.rate, momentum=_MOMENTUM, weight_decay=settings.decay
         )
-    return torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=settings.decay)
+    kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=settings.rate, weight_decay=settings.decay)
 
 
 def _watch(

@@ -303,6 +303,17 @@ class SpeechTrainSettings:
         " again for more.",
         metavar="NAME=NUMBER|none",
     )
+    variants: int | None = setting(
+        None,
+        "Draw each clip so many more times with its sound changed (faster or slower, with noise, in"
+        " a room), and train on one of them as it falls. [default: 0; of small, 4]",
+    )
+    sound: tuple[str, ...] = setting(
+        (),
+        "Change those sounds otherwise: speed=0.1, noise=0.5, quietest_noise=35, loudest_noise=10,"
+        " room=0.5, longest_room=0.6; again for more.",
+        metavar="NAME=NUMBER",
+    )
     seed: int = setting(0, "Of everything that is drawn.")
 
 

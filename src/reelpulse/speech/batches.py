@@ -34,7 +34,7 @@ class PictureBatches:
     size : int
         Of a batch, at most.
     settings : Augment, optional
-        How pictures are varied; they are left as they are without it.
+        How pictures are varied, beside their variants; they are left as they are without it.
     seed : int, optional
         Draws an order for each pass; without it, the order is that of the rows.
     """
@@ -96,11 +96,12 @@ class PictureBatches:
     def _made(self, number: int, place: int, rows: Rows) -> dict[str, Tensor]:
         import torch
 
-        drawn = self._pictures[rows]
         targets = np.eye(self._classes, dtype=np.float32)[self._labels[rows]]
-        if self._settings is not None:
+        if self._settings is None:
+            drawn = self._pictures[rows]
+        else:
             rng = np.random.default_rng([self._seed or 0, number, place, self._place()[0]])
-            drawn = augment(drawn, self._settings, rng)
+            drawn = augment(self._pictures.varied(rows, rng), self._settings, rng)
             if self._settings.mixup:
                 drawn, targets = mixup(drawn, targets, self._settings.mixup, rng)
         return {"pictures": torch.from_numpy(drawn), "targets": torch.from_numpy(targets)}

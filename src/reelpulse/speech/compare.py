@@ -21,12 +21,12 @@ import reelpulse
 from reelpulse.errors import DataError, ReelpulseError, at
 from reelpulse.files import atomic_path, write_json
 from reelpulse.hub import open_onnx
+from reelpulse.learn.figures import ahead_by
 from reelpulse.learn.fit import beside
 from reelpulse.learn.metrics import Score
 from reelpulse.settings import SpeechTrainSettings, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 from reelpulse.speech.dataset import PictureSet
-from reelpulse.speech.figures import ahead_by
 from reelpulse.speech.fitting import Array, FittedSpeech
 from reelpulse.speech.judged import Judged, judged
 from reelpulse.speech.networks import SPEECH_NETWORKS

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from reelpulse.errors import DataError, MediaError, at
 from reelpulse.files import Busy, atomic_path, only_one, write_json
+from reelpulse.learn.workers import spread
 from reelpulse.media import read_sound
 from reelpulse.speech.picture import Picture, PictureSpec, picture
 from reelpulse.speech.sound import SoundChange, changed, trimmed
-from reelpulse.speech.workers import spread
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,15 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 class Sounds(Protocol):
     """What is asked of a prepared corpus."""
 
-    folder: Path
-    fingerprint: str
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what it holds."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -60,10 +67,12 @@ class PictureSet:
     spec : PictureSpec
     path : Path
         A NumPy file of bytes (N, height, width), looked at in place and never read whole.
+    variants : tuple of PictureSet
+        The same sounds changed, to train on.
     """
 
-    def __init__(self, path: Path, spec: PictureSpec) -> None:
-        self.path, self.spec = path, spec
+    def __init__(self, path: Path, spec: PictureSpec, variants: Sequence[PictureSet] = ()) -> None:
+        self.path, self.spec, self.variants = path, spec, tuple(variants)
         self._rows: Bytes = np.load(path, mmap_mode="r", allow_pickle=False)
 
     def __len__(self) -> int:
@@ -72,6 +81,18 @@ class PictureSet:
     def __getitem__(self, rows: npt.ArrayLike) -> Picture:
         """Pictures of some rows, float32 (len(rows), height, width) in [0, 1]."""
         return np.multiply(self.stored(rows), np.float32(1 / HIGHEST), dtype=np.float32)
+
+    def varied(self, rows: npt.ArrayLike, rng: np.random.Generator) -> Picture:
+        """Pictures of some rows, each as it is or of one of its variants, as it falls."""
+        if not self.variants:
+            return self[rows]
+        wanted = np.asarray(rows)
+        kind = rng.integers(0, 1 + len(self.variants), len(wanted))
+        found = np.empty((len(wanted), *self.spec.size), np.float32)
+        for number in np.unique(kind):
+            source = self.variants[number - 1] if number else self
+            found[kind == number] = source[wanted[kind == number]]
+        return found
 
     def stored(self, rows: npt.ArrayLike) -> Bytes:
         """The same as they lie on disk, uint8 in 0 to 255: a quarter to move to another device."""

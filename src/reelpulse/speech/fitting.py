@@ -14,7 +14,9 @@ import numpy.typing as npt
 
 import reelpulse
 from reelpulse.errors import DataError, MissingExtra, SettingsError
+from reelpulse.learn.figures import confusion_picture, figures_of
 from reelpulse.learn.fit import FitSettings, Kept, fit, on_threads
+from reelpulse.learn.memory import out_of_memory, too_large
 from reelpulse.learn.metrics import confusion
 from reelpulse.learn.onnx_file import check, from_torch
 from reelpulse.learn.surroundings import cores
@@ -22,7 +24,6 @@ from reelpulse.settings import SpeechTrainSettings
 from reelpulse.speech.batches import PictureBatches
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 from reelpulse.speech.dataset import PictureSet
-from reelpulse.speech.figures import confusion_picture, figures_of
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import PictureSpec, normalised
 from reelpulse.speech.settings import as_dict, augment_of
@@ -42,7 +43,6 @@ _CHECKED = 8
 """Clips that the exported model is held against the trained one on."""
 
 _ANSWERED = 64
-_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed")
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,9 @@ def fit_speech(
             tick=tick,
         )
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or any(s in str(error).lower() for s in _NO_MEMORY):
-            raise SettingsError(_too_large(settings)) from None
+        if out_of_memory(error):
+            problem = too_large(settings.network, settings.batch, settings.accumulate)
+            raise SettingsError(problem) from None
         raise
     return FittedSpeech(
         settings.network, fitted.network, spec, fitted.epochs, fitted.best, fitted.figures,
@@ -274,18 +275,6 @@ def _precision(wanted: str, cuda: bool) -> str:
     half = "bf16" if not cuda or torch.cuda.is_bf16_supported() else "16"
     chosen = (half if cuda else "32") if wanted == "auto" else wanted
     return "32-true" if chosen == "32" else f"{chosen}-mixed"
-
-
-def _too_large(settings: SpeechTrainSettings) -> str:
-    """Say what to do where the memory is too small."""
-    if settings.batch == 1:
-        return f"memory is too small for {settings.network} even with single clips: take a smaller"
-    half = settings.batch // 2
-    steps = settings.accumulate * -(-settings.batch // half)
-    return (
-        f"memory is too small for {settings.network} with batches of {settings.batch}:"
-        f" try --batch {half} --accumulate {steps}"
-    )
 
 
 def missing_classes(corpus: Corpus) -> list[str]:

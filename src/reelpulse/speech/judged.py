@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reelpulse.learn.figures import figures_of, scores_of
 from reelpulse.learn.metrics import Score, by_class, confusion
 from reelpulse.speech.corpus import EMOTIONS, Corpus
-from reelpulse.speech.figures import figures_of, scores_of
 
 Array = npt.NDArray[np.float32]
 

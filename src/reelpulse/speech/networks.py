@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reelpulse.errors import MissingExtra, SettingsError
-from reelpulse.hub import locate
+from reelpulse.learn.backbones import backbone
 from reelpulse.media.mel import MelSpec
 from reelpulse.speech.picture import PictureSpec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-log = logging.getLogger(__name__)
 
 PICTURE = PictureSpec()
 """What a backbone is given."""
@@ -40,7 +34,6 @@ stands for the same frequency."""
 _WIDTHS = (24, 32, 64, 128)
 _HEADS = 4
 _LEAST_SPREAD = 1e-5
-_PATCH = 16
 
 
 @dataclass(frozen=True)
@@ -60,6 +53,8 @@ class SpeechNetwork:
         The learning rate that it is usually trained with.
     threads : int, optional
         How many it is worth training on, on a CPU; None takes all.
+    variants : int
+        How often it is usually given each clip with its sound changed, beside as it is.
     """
 
     build: Callable[[PictureSpec, int, float, bool], nn.Module]
@@ -67,64 +62,14 @@ class SpeechNetwork:
     spec: PictureSpec = PICTURE
     rate: float = 1e-4
     threads: int | None = None
-
-
-def pretrained_file(name: str) -> Path | None:
-    """Weights of a backbone of timm, trained on ImageNet: a file of tensors, no pickle.
-
-    They come from the folders that `reelpulse.hub.locate` looks in, under timm's name of them (such
-    as ``resnet18.a1_in1k.safetensors``), from Hugging Face's cache, or from its hub.
-
-    Returns
-    -------
-    Path or None
-        None, with a warning, where they cannot be had.
-    """
-    import timm
-
-    facts: Any = timm.get_pretrained_cfg(name)
-    file = f"{facts.architecture}.{facts.tag}.safetensors"
-    found = locate(file)
-    if found is not None:
-        return found
-    offline = os.environ.get("REELPULSE_OFFLINE", "0") not in ("", "0")
-    try:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.utils import logging as own
-
-        own.set_verbosity_error()  # type: ignore[no-untyped-call]
-        return Path(hf_hub_download(facts.hf_hub_id, "model.safetensors", local_files_only=offline))
-    except Exception as error:  # of whatever library carries it
-        log.warning(
-            "%s: its pretrained weights cannot be had (%s), and it begins with random ones, which"
-            " learn far less from few clips: put %s into $REELPULSE_MODELS, or say --no-pretrained",
-            name, type(error).__name__, file,
-        )  # fmt: skip
-        return None
+    variants: int = 0
 
 
 def _backbone(name: str, spec: PictureSpec, classes: int, dropout: float, ready: bool) -> nn.Module:
-    try:
-        import timm
-    except ImportError:
-        raise MissingExtra("train", "training a network") from None
-    sized: dict[str, Any] = {}
-    if name.startswith("vit"):
-        if spec.size[0] % _PATCH or spec.size[1] % _PATCH:
-            problem = f"{name} takes pictures of a multiple of {_PATCH} a side, not of"
-            raise SettingsError(f"{problem} {spec.size[0]}x{spec.size[1]}")
-        sized = {"img_size": spec.size}
-    file = pretrained_file(name) if ready else None
-    made: nn.Module = timm.create_model(
-        name,
-        pretrained=file is not None,
-        pretrained_cfg_overlay=None if file is None else {"file": str(file)},
-        num_classes=classes,
-        in_chans=spec.channels,
-        drop_rate=dropout,
-        **sized,
-    )
-    return made
+    return backbone(
+        name, classes=classes, channels=spec.channels, size=spec.size, dropout=dropout,
+        pretrained=ready,
+    )  # fmt: skip
 
 
 def small(spec: PictureSpec, classes: int, dropout: float, pretrained: bool = False) -> nn.Module:
@@ -213,6 +158,6 @@ SPEECH_NETWORKS: dict[str, SpeechNetwork] = {
     "efficientnet_b0": _timm("efficientnet_b0", "EfficientNet, 5 million weights"),
     "small": SpeechNetwork(
         small, "one of our own, 0.4 million weights, for rows of fixed frequencies",
-        SMALL_PICTURE, 2e-3, 1,
+        SMALL_PICTURE, 2e-3, 1, 4,
     ),
 }  # fmt: skip

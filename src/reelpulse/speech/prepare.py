@@ -15,10 +15,10 @@ from typing import Any
 
 from reelpulse.errors import DataError, SettingsError, at
 from reelpulse.files import Busy, atomic_path, only_one, readable, write_json
+from reelpulse.learn.workers import spread
 from reelpulse.speech.corpus import COLUMNS, JOURNAL, REPORT, SUFFIX, TABLE, class_counts
 from reelpulse.speech.extract import Done, Job, PrepareSettings, extract, jobs, stamp
 from reelpulse.speech.layouts import find_recordings
-from reelpulse.speech.workers import spread
 
 log = logging.getLogger(__name__)
 

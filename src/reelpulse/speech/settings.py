@@ -22,6 +22,7 @@ from reelpulse.settings import (
 if TYPE_CHECKING:
     from reelpulse.speech.augment import Augment
     from reelpulse.speech.picture import PictureSpec
+    from reelpulse.speech.sound import SoundChange
 
 NONE = "none"
 
@@ -49,6 +50,7 @@ def checked(settings: SpeechTrainSettings, changes: Mapping[str, Any]) -> Speech
         "dropout": (0, 0.99),
         "devices": (1, 1024),
         "threads": (1, 1024),
+        "variants": (0, 1000),
     }
     for name, (low, high) in limits.items():
         value = getattr(found, name)
@@ -59,6 +61,7 @@ def checked(settings: SpeechTrainSettings, changes: Mapping[str, Any]) -> Speech
     if found.split != "leave_one_speaker_out" and found.fold >= found.folds:
         raise SettingsError(f"there is no fold {found.fold}: {found.folds} are counted from 0")
     augment_of(found)
+    sound_of(found)
     return found
 
 
@@ -85,6 +88,21 @@ def augment_of(settings: SpeechTrainSettings) -> Augment:
     kinds = {name: type(value) for name, value in asdict(NO_AUGMENT).items()}
     given = _given("augment", texts, kinds)
     return replace(NO_AUGMENT if plain else Augment(), **given)
+
+
+def sound_of(settings: SpeechTrainSettings) -> SoundChange:
+    """How sounds are changed.
+
+    Raises
+    ------
+    SettingsError
+        On an unknown name, or a value that is impossible.
+    """
+    from reelpulse.speech.sound import SoundChange
+
+    usual = SoundChange()
+    kinds = dict.fromkeys(asdict(usual), float)
+    return replace(usual, **_given("sound", settings.sound, kinds))
 
 
 def picture_of(settings: SpeechTrainSettings, usual: PictureSpec) -> PictureSpec:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from reelpulse.errors import SettingsError
 from reelpulse.settings import setting
 
 Samples = npt.NDArray[np.float32]
@@ -111,6 +112,11 @@ class SoundChange:
     """How the sound itself is varied before it becomes a picture; 0 leaves a kind out.
 
     A picture in the cache is drawn once, so these make further rows of it, not further draws.
+
+    Raises
+    ------
+    SettingsError
+        Where a value is impossible.
     """
 
     speed: float = setting(
@@ -121,6 +127,14 @@ class SoundChange:
     loudest_noise: float = setting(10.0, "and at least this many.")
     room: float = setting(0.5, "Share of the sounds put into a room.")
     longest_room: float = setting(0.6, "Seconds until such a room is silent (60 dB down), at most.")
+
+    def __post_init__(self) -> None:
+        limits = {"speed": 0.5, "noise": 1.0, "room": 1.0, "longest_room": 10.0}
+        wrong = [name for name, most in limits.items() if not 0 <= getattr(self, name) <= most]
+        if not -100 <= self.loudest_noise <= self.quietest_noise <= 100:
+            wrong.append("loudest_noise")
+        if wrong:
+            raise SettingsError(f"{wrong[0]}={getattr(self, wrong[0])} is out of range")
 
 
 def changed(

@@ -30,7 +30,7 @@ from reelpulse.speech.fitting import (
 from reelpulse.speech.judged import Judged, joined, judged
 from reelpulse.speech.model import KIND, VERSION
 from reelpulse.speech.networks import SPEECH_NETWORKS
-from reelpulse.speech.settings import as_dict, checked, picture_of
+from reelpulse.speech.settings import as_dict, checked, picture_of, sound_of
 from reelpulse.speech.splitting import PARTS, Parts, split
 
 log = logging.getLogger(__name__)
@@ -201,15 +201,23 @@ def read_corpus(
 def drawn(
     corpus: Corpus, settings: SpeechTrainSettings, progress: OnWork | None = None
 ) -> PictureSet:
-    """The pictures that the network of the settings is given."""
-    spec = picture_of(settings, SPEECH_NETWORKS[settings.network].spec)
-    return load_pictures(
-        corpus,  # type: ignore[arg-type]  # its fields cannot be set
-        spec,
-        progress=None
-        if progress is None
-        else lambda done, total: progress(done, total, "pictures"),
-    )
+    """The pictures that the network of the settings is given, and their variants."""
+    network = SPEECH_NETWORKS[settings.network]
+    spec = picture_of(settings, network.spec)
+    count = network.variants if settings.variants is None else settings.variants
+
+    def one(number: int) -> PictureSet:
+        what = f"changed sounds {number} of {count}" if number else "pictures"
+        return load_pictures(
+            corpus,
+            spec,
+            variant=number,
+            changes=sound_of(settings),
+            progress=None if progress is None else lambda done, all_: progress(done, all_, what),
+        )
+
+    plain = one(0)
+    return PictureSet(plain.path, spec, [one(number) for number in range(1, 1 + count)])
 
 
 def fit_and_judge(

@@ -1,4 +1,4 @@
-"""How well emotions were told apart: figures with intervals, by class, by speaker, as a picture."""
+"""How well classes were told apart: figures with intervals, and as a picture."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ Floats = npt.NDArray[np.float64]
 def figures_of(matrix: npt.ArrayLike) -> dict[str, float]:
     """Work out `FIGURES` of a matrix that `reelpulse.learn.metrics.confusion` counted.
 
-    Means are over the classes that there are clips of; a class that nothing was taken for has a
+    Means are over the classes that there are examples of; a class that nothing was taken for has a
     precision of 0.
 
     Parameters
     ----------
     matrix : array_like, shape (K, K)
-        Clips by their class (rows) and the one predicted.
+        Examples by their class (rows) and the one predicted.
     """
     found = _figures(np.asarray(matrix, np.float64)[None])
     return {name: float(values[0]) for name, values in found.items()}
@@ -40,7 +40,7 @@ def figures_of(matrix: npt.ArrayLike) -> dict[str, float]:
 def scores_of(
     labels: npt.ArrayLike,
     predicted: npt.ArrayLike,
-    speakers: npt.ArrayLike,
+    groups: npt.ArrayLike,
     classes: int,
     *,
     draws: int = 1000,
@@ -48,17 +48,17 @@ def scores_of(
 ) -> dict[str, Score]:
     """Work out `FIGURES` with 95 % intervals from a bootstrap.
 
-    Whole speakers are drawn; with fewer than ten, clips within each class, which says nothing of
-    other speakers.
+    Whole groups (all of a speaker, of a film) are drawn; with fewer than ten, examples within each
+    class, which says nothing of other groups.
 
     Parameters
     ----------
     labels, predicted : array_like of int, shape (N,)
-    speakers : array_like, shape (N,)
+    groups : array_like, shape (N,)
     classes : int
     draws, seed : int
     """
-    each = matrices(labels, predicted, speakers, classes)
+    each = matrices(labels, predicted, groups, classes)
     rows = _figures(_drawn(each, draws, seed))
     whole = figures_of(each.sum(axis=0))
     return {name: _score(whole[name], rows[name]) for name in FIGURES}
@@ -68,7 +68,7 @@ def ahead_by(
     labels: npt.ArrayLike,
     one: npt.ArrayLike,
     other: npt.ArrayLike,
-    speakers: npt.ArrayLike,
+    groups: npt.ArrayLike,
     classes: int,
     figure: str = "macro_f1",
     *,
@@ -77,14 +77,14 @@ def ahead_by(
 ) -> Score:
     """By how much one figure of `one` exceeds that of `other`, on the same draws.
 
-    An interval that holds 0 is a difference within noise. With fewer than ten speakers, single
-    clips are drawn.
+    An interval that holds 0 is a difference within noise. With fewer than ten groups, single
+    examples are drawn.
     """
     codes = np.asarray(labels).astype(int)
-    groups: npt.NDArray[Any] = np.asarray(speakers)
-    if len(np.unique(groups)) < FEWEST_GROUPS:
-        groups = np.arange(len(codes))
-    pair = [matrices(codes, guessed, groups, classes) for guessed in (one, other)]
+    drawn_by: npt.NDArray[Any] = np.asarray(groups)
+    if len(np.unique(drawn_by)) < FEWEST_GROUPS:
+        drawn_by = np.arange(len(codes))
+    pair = [matrices(codes, guessed, drawn_by, classes) for guessed in (one, other)]
     weights = _weights(len(pair[0]), draws, seed)
     drawn, whole = (
         [_figures(np.tensordot(given, each, 1))[figure] for each in pair]
@@ -149,7 +149,7 @@ def _figures(matrix: Floats) -> dict[str, Floats]:
 
 
 def _drawn(each: Floats, draws: int, seed: int) -> Floats:
-    """Matrices of draws of groups, or of clips within each class, (draws, K, K)."""
+    """Matrices of draws of groups, or of examples within each class, (draws, K, K)."""
     if len(each) >= FEWEST_GROUPS:
         return np.tensordot(_weights(len(each), draws, seed), each, 1)
     rng = np.random.default_rng(seed)
