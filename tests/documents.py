@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import cv2
@@ -92,6 +94,33 @@ def fill_voices(folder: Path) -> None:
             lines.append(f"voices/{speaker}_{number}.flac,{label},{speaker},1")
     (folder / "recordings.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     make_video(folder / "voice.wav", seconds=2, codec="", sounds=[Sound(codec="pcm_s16le")])
+
+
+def fill_films(folder: Path) -> None:
+    """Make what the page on genre speaks of: a film, a folder of films, and frames of others."""
+    from reelpulse.genre.listing import write_table
+    from reelpulse.genre.pictures import write_picture
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "recipes")
+        films = importlib.import_module("genre_films")
+    genres = {"romance": "slow", "horror": "fast"}
+    long = films.film("amount", "fast", 9, films.Plan(shots=11))
+    films.write_film(folder / "film.mkv", long)
+    rows = []
+    for number, split in enumerate(("train", "train", "train", "test")):
+        for genre, painted in genres.items():
+            pictures = films.film("amount", painted, number, films.Plan(shots=2))
+            films.write_film(folder / "films" / f"{genre} {number}.mkv", pictures)
+            names = [f"{genre}_{split}/{genre}_{number}_{at + 1:03d}.png" for at in range(16)]
+            for name, picture in zip(names, pictures, strict=False):
+                write_picture(folder / "frames" / name, picture)
+            about = {"genre": genre, "film": f"film {number}", "split": split}
+            pairs = zip(names[::2], names[1::2], strict=True)
+            rows += [{**about, "first": first, "second": second} for first, second in pairs]
+    write_table(folder / "frames", rows)
+    for place in range(2):
+        shutil.copy(folder / "frames" / names[place], folder / f"{'ab'[place]}.png")
 
 
 def fill(folder: Path) -> Path:

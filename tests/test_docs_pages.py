@@ -14,6 +14,7 @@ from documents import (
     blocks,
     commands,
     fill,
+    fill_films,
     fill_labels,
     fill_voices,
     run_commands,
@@ -26,7 +27,7 @@ from weights import networks, saved
 __all__ = ["networks", "saved"]
 
 TASKS = ["analyse", "person", "privacy", "report", "tension"]
-EVERY = [*TASKS, "learn", "speech", "weights", "api", "architecture", "commands"]
+EVERY = [*TASKS, "learn", "speech", "genre", "weights", "api", "architecture", "commands"]
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,18 @@ def test_commands_of_the_page_on_speech_run(folder: Path) -> None:
     assert (folder / "speech" / "table.csv").exists()
     assert (folder / "preview.png").exists()
     assert (folder / "speech.onnx").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_commands_of_the_page_on_genre_run(folder: Path) -> None:
+    pytest.importorskip("lightning", reason="the extra train is not installed")
+    fill_films(folder)
+    run_commands(commands("docs/genre.md"))
+    assert (folder / "motion.html").exists()
+    assert (folder / "genre.onnx").exists()
+    assert (folder / "strip.png").exists()
+    assert len((folder / "genres.csv").read_text(encoding="utf-8").splitlines()) == 9
 
 
 @pytest.mark.parametrize("page", EVERY)

@@ -16,6 +16,7 @@ from reelpulse import batch, cli
 from reelpulse.cli.options import with_settings
 from reelpulse.config import read_config
 from reelpulse.errors import SettingsError
+from reelpulse.genre import train as genre_train
 from reelpulse.moments.dataset import build
 from reelpulse.moments.training import train
 from reelpulse.settings import (
@@ -43,6 +44,7 @@ TAKEN_BY = {
     "clips": ("moments", "build", "x.csv"),
     "train": ("moments", "train", "x.h5", "-o", "x.onnx"),
     "speech": ("speech", "train", "x", "-o", "x.onnx"),
+    "genre": ("genre", "train", "x", "-o", "x.onnx"),
 }
 """A command that takes all settings of each table."""
 
@@ -137,6 +139,30 @@ OTHER: dict[str, dict[str, Any]] = {
         "augment": ("mixup=0.2",),
         "seed": 7,
     },
+    "genre": {
+        "network": "fc",
+        "preset": "vgg16",
+        "pretrained": False,
+        "split": "film",
+        "folds": 3,
+        "fold": 1,
+        "every_fold": True,
+        "held_back": 0.2,
+        "epochs": 2,
+        "patience": 3,
+        "batch": 8,
+        "accumulate": 2,
+        "optimiser": "sgd",
+        "rate": 0.01,
+        "step_decay": 0.9,
+        "decay": 0.5,
+        "size": "68x120",
+        "one_frame": True,
+        "bits": "32",
+        "devices": 2,
+        "threads": 2,
+        "seed": 7,
+    },
 }
 """For each setting a value that is not its default."""
 
@@ -156,6 +182,14 @@ IN_FILE: dict[str, Any] = {
     "patience": 7,
     "rate": 7.0,
     "threads": 7,
+    "network": "other",
+    "preset": "other",
+    "epochs": 7,
+    "batch": 7,
+    "optimiser": "adam",
+    "step_decay": 0.7,
+    "decay": 0.7,
+    "size": "70x70",
 }
 """What stands in a file beside what is typed, where that is not the default."""
 
@@ -208,6 +242,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(build, "build", end)
     monkeypatch.setattr(train, "train", end)
     monkeypatch.setattr(speech_train, "train", end)
+    monkeypatch.setattr(genre_train, "train", end)
     return calls
 
 
@@ -249,6 +284,7 @@ def test_no_name_stands_in_two_groups_of_a_command() -> None:
         ),
         ("moments train", ("train",), {"clips", "out", "videos", "logs"}, set()),
         ("speech train", ("speech",), {"speech", "out", "logs"}, set()),
+        ("genre train", ("genre",), {"frames", "out", "logs"}, set()),
     ],
 )
 def test_every_setting_is_an_option_and_every_option_a_setting(
@@ -262,7 +298,8 @@ def test_every_setting_is_an_option_and_every_option_a_setting(
 def test_help_says_what_a_setting_does_and_its_default(run: Callable[..., Any], item: Item) -> None:
     table, field = item
     text = help_text(run, *name_of(table))
-    assert f"--{field.name.replace('_', '-')} " in text or f"--{field.name}/" in text
+    flag = f"--{field.name.replace('_', '-')}"
+    assert any(f"{flag}{end}" in text for end in (" ", "/", ","))
     said = field.metadata["help"].replace("- ", "-")
     assert said in text
     if field.default not in (None, False, ()):

@@ -257,3 +257,6 @@ def test_preview_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="cannot be written"):
         preview(tmp_path / "speech", tmp_path / "file" / "sheet.png")
+    with pytest.raises(DataError, match=r"sheet\.jpg: a preview's name ends with \.png"):
+        preview(tmp_path / "speech", tmp_path / "sheet.jpg")
+    assert not (tmp_path / "sheet.jpg").exists()

@@ -96,11 +96,9 @@ def test_gaps_are_a_line_a_speaker(tmp_path: Path) -> None:
     there = set(range(1, 351)) - {4, 17, 18, 19, 20, 350}
     lay(tmp_path, *(f"0~9/002/movie/{n:03d}.mp4" for n in there))
     lay(tmp_path, *(f"0~9/005/movie/{n:03d}.mp4" for n in range(1, 351)))
-    notes = find_recordings(tmp_path, "aihub").notes
-    assert notes == (
-        "speaker 002: 6 of 350 missing: 4, 17–20, 350",
-        "speakers without a recording: 3–4",
-    )
+    found = find_recordings(tmp_path, "aihub")
+    assert found.gaps == ("speaker 002: 6 of 350 missing: 4, 17–20, 350",)
+    assert found.notes == ("speakers without a recording: 3–4",)
 
 
 def test_runs_of_numbers_are_written_shortly() -> None:
@@ -141,15 +139,25 @@ def test_folders_with_files_of_one_actor_are_one_speaker(tmp_path: Path) -> None
         tmp_path,
         *("000/1번연기자_001.mp4", "000/1번연기자_002.mp4"),
         *("005/1번연기자_003.mp4", "005/7번연기자_004.mp4", "009/7번연기자_005.mp4"),
-        *("010/8번연기자_006.mp4", "flat/1번연기자_007.mp4"),
+        *("005/008.mp4", "010/8번연기자_006.mp4", "flat/1번연기자_007.mp4"),
     )
     found = find_recordings(tmp_path, "aihub")
     speakers = {r.number: r.speaker for r in found.recordings}
     assert speakers == {
-        **dict.fromkeys(("001", "002", "003", "004", "005", "007"), "000"),
+        **dict.fromkeys(("001", "002", "003", "004", "005", "007", "008"), "000"),
         "006": "010",
     }
     assert any("folders 000, 005" in note and "actor, 1" in note for note in found.notes)
+
+
+def test_a_numbered_folder_of_several_actors_is_no_speaker(tmp_path: Path) -> None:
+    """As the parts of an archive are numbered."""
+    lay(tmp_path, "01/1번연기자_001.mp4", "01/2번연기자_001.mp4", "2/2번연기자_002.mp4")
+    lay(tmp_path, "2/3번 연기자_0001.mp4", "003/007.mp4")
+    found = find_recordings(tmp_path, "aihub")
+    got = {str(r.path.relative_to(tmp_path)): r.speaker for r in found.recordings}
+    assert list(got.values()) == ["003", "001", "002", "002", "003"]
+    assert not any("hold clips named" in note for note in found.notes)
 
 
 def test_sound_beside_its_video_is_taken_instead_of_it(tmp_path: Path) -> None:
@@ -189,7 +197,7 @@ def test_ravdess_leaves_out_song_and_folds_calm(tmp_path: Path) -> None:
     ]
     for what in ("1 song left", "1 video without", "1 clip left out, there twice", "1 calm"):
         assert any(note.startswith(what) for note in found.notes), what
-    assert "speaker 01: 2 of 3 missing: 02-01-02-01, 06-01-01-02" in found.notes
+    assert "speaker 01: 2 of 3 missing: 02-01-02-01, 06-01-01-02" in found.gaps
 
 
 def test_emodb_knows_all_its_letters(tmp_path: Path) -> None:
@@ -284,7 +292,7 @@ def test_what_is_no_table_is_said(tmp_path: Path, content: bytes, problem: str) 
 
 
 def test_an_empty_corpus_is_said_and_another_layout_proposed(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no recording of the layout aihub"):
+    with pytest.raises(DataError, match=r"no recording of the layout aihub .*; give the folder"):
         find_recordings(tmp_path, "aihub")
     lay(tmp_path, "03-01-05-01-01-01-01.wav")
     with pytest.raises(DataError, match="try --layout ravdess"):

@@ -226,7 +226,7 @@ def test_a_picture_is_varied_by_one_of_its_variants_as_it_falls(corpus: Sounds) 
 def test_a_broken_sound_is_named_and_the_others_are_kept(corpus: Sounds, drawn: list[int]) -> None:
     sound = corpus.path(5).read_bytes()
     corpus.path(5).write_bytes(b"no sound at all")
-    with pytest.raises(MediaError, match="1_005"):
+    with pytest.raises(DataError, match="1_005"):
         load_pictures(corpus, SPEC)
     corpus.path(5).write_bytes(sound)
     drawn.clear()

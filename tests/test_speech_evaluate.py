@@ -171,6 +171,13 @@ def test_silence_counts_nowhere_and_is_named(model: Path, tmp_path: Path) -> Non
         evaluate(model, other)
 
 
+def test_a_damaged_sound_is_named_with_what_to_do(model: Path, tmp_path: Path) -> None:
+    other = write_voices(tmp_path / "other", speakers=1, each=1)
+    (other / "1_00.flac").write_bytes(b"fLaC")
+    with pytest.raises(DataError, match=r"1_00\.flac: .*; remove it, and run `reelpulse speech"):
+        evaluate(model, other)
+
+
 def changed(model: Path, to: Path, **said: Any) -> Path:
     """The model, with something else said of it."""
     proto = onnx.load(model)

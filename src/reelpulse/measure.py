@@ -189,6 +189,7 @@ def measure(
             pictures=any(stream.wants_pictures for stream in streams),
             sound=_sound_wanted(streams),
             audio_track=audio_track,
+            previous=any(stream.needs_previous_frame for stream in streams),
         )
         for index, part in _segments(reader, clock, streams, facts, len(done), progress):
             if parts is not None:

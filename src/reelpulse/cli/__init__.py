@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import reelpulse
-from reelpulse.cli import analyze, demo, detect, export, models, moments, speech
+from reelpulse.cli import analyze, demo, detect, export, genre, models, moments, speech
 from reelpulse.errors import ReelpulseError
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("export")(export.export)
 app.command("demo")(demo.demo)
 app.add_typer(moments.app, name="moments")
 app.add_typer(speech.app, name="speech")
+app.add_typer(genre.app, name="genre")
 app.add_typer(models.app, name="models")
 
 

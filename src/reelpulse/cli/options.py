@@ -101,6 +101,7 @@ def _parameter(item: Field[Any], hint: Any) -> inspect.Parameter:
     annotation: Any = list[str] if kind is tuple else kind | None
     option = typer.Option(
         flag,
+        *item.metadata["also"],
         help=item.metadata["help"] + _shown(item.default),
         metavar=item.metadata["metavar"],
         show_default=False,

@@ -26,6 +26,7 @@ OnProgress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
 
 Task = TypeVar("Task")
+
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -109,7 +110,7 @@ def _make_missing(
     progress: OnProgress | None,
 ) -> None:
     missing = _missing(path, row, len(tasks))
-    places = {tasks[place]: int(place) for place in np.flatnonzero(missing)}
+    places = {tasks[place]: place for place in np.flatnonzero(missing).tolist()}
     done = len(tasks) - len(places)
     if done:
         log.info("%s: %d of %d are there; going on", path, done, len(tasks))

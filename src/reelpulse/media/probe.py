@@ -97,7 +97,8 @@ def _missing(path: Path) -> str:
     if _ADDRESS.match(str(path)):
         return "is an address, and only files are analysed: download the video and give its file"
     try:
-        names = [entry.name for entry in islice(os.scandir(path.parent), _MOST_NAMES)]
+        entries = islice(os.scandir(path.parent), _MOST_NAMES)
+        names = [entry.name for entry in entries if entry.name != path.name]  # a dangling link
     except OSError:
         names = []
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)

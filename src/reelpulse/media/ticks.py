@@ -58,6 +58,11 @@ class Tick:
         """The picture on screen: uint8 RGB (height, width, 3), or None."""
         return self.picture.rgb if self.picture is not None else None
 
+    @property
+    def previous(self) -> Picture | None:
+        """The frame before the one on screen in the file, `small`; None where nobody wants it."""
+        return self.picture.previous if self.picture is not None else None
+
     def sound(self, rate: int, seconds: float) -> Samples:
         """The last `seconds` of sound at `rate` Hz; all NaN where there is no sound."""
         length = round(rate * seconds)
@@ -86,6 +91,8 @@ class TickReader:
         Sample rate to the seconds of sound wanted before each tick; empty for none.
     audio_track : int
         Which sound track, from 0.
+    previous : bool
+        Whether anybody wants the frame before the one on screen; more is decoded then.
 
     Attributes
     ----------
@@ -103,6 +110,7 @@ class TickReader:
         pictures: bool = True,
         sound: Mapping[int, float] | None = None,
         audio_track: int = 0,
+        previous: bool = False,
     ) -> None:
         self.path, self.facts, self.clock, self.first = Path(path), facts, clock, first
         self._pictures = pictures
@@ -110,7 +118,9 @@ class TickReader:
         self.end = 0.0
         begin = clock.time(first)
         # Without pictures the film's packets still tell where it ends.
-        self._film = FrameReader(path, facts, clock, first, pictures) if facts.video else None
+        self._film = (
+            FrameReader(path, facts, clock, first, pictures, previous) if facts.video else None
+        )
         self._sound = (
             SoundReader(path, facts.start, audio_track, sound, begin)
             if facts.sound_tracks and sound
@@ -179,7 +189,7 @@ class TickReader:
     def _tick(self, index: int, picture: Picture | None) -> Tick:
         time = self.clock.time(index)
         if picture is not None and self._pictures:
-            picture.rgb  # noqa: B018  converted here, beside the measuring of ticks before it
+            picture.convert()  # here, beside the measuring of ticks before it
         sounds = self._sound.before(time) if self._sound is not None else {}
         return Tick(index, time, picture, sounds)
 

@@ -7,6 +7,7 @@ from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,32 +32,83 @@ _SKIPPERS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vp9"})
 _SEEK_STEPS_BACK = (0.0, 10.0, 60.0, 600.0)
 """Seconds before the wanted time to seek to, until a picture before it is found."""
 
+_SEEK_STEPS_BEFORE = (0.25, *_SEEK_STEPS_BACK[1:])
+"""The same where the picture before that is wanted too."""
+
+SMALL_WIDTH = 256
+"""Of a small picture, whose original is not narrower."""
+
 _HD_HEIGHT = 720
 _ITU709, _UNSPECIFIED = 1, 2
 
 
 class Picture:
-    """A decoded frame, converted to RGB when somebody wants it, and once."""
+    """A decoded frame, converted to RGB when somebody wants it, and once.
 
-    def __init__(self, frame: Any, aspect: Any) -> None:
-        self._frame, self._aspect = frame, aspect
+    Attributes
+    ----------
+    time : float
+        When it comes on screen, in seconds from the start of the video.
+    previous : Picture or None
+        The frame before it in the file; None where there is none, or none was wanted.
+    """
+
+    def __init__(
+        self, frame: Any, aspect: Any, time: float, previous: Picture | None = None
+    ) -> None:
+        self._frame, self._aspect, self.time, self.previous = frame, aspect, time, previous
 
     @cached_property
     def rgb(self) -> npt.NDArray[np.uint8]:
         """The picture as shown: uint8 RGB of shape (height, width, 3), upright, square pixels."""
-        frame, self._frame = self._frame, None
-        options: dict[str, Any] = {"format": "rgb24"}
-        width = square_width(frame.width, self._aspect)
-        if width != frame.width:
-            options["width"] = width
+        return self._converted(square_width(self._frame.width, self._aspect), self._frame.height)
+
+    @cached_property
+    def small(self) -> npt.NDArray[np.uint8]:
+        """As `rgb`, but at most 256 wide; made from the frame, in a tenth of the time."""
+        frame = self._frame
+        wide, high = square_width(frame.width, self._aspect), frame.height
+        scale = min(1.0, SMALL_WIDTH / (high if self._turns % 2 else wide))
+        size = max(1, round(wide * scale)), max(1, round(high * scale))
+        return self._converted(*size, interpolation="AREA")
+
+    def convert(self) -> None:
+        """Convert it now, and let the frame go.
+
+        Where the one before it is wanted, both are made `small` too; of that one this alone stays.
+        """
+        if self.previous is not None:
+            for picture in (self, self.previous):
+                picture.small  # noqa: B018
+            self.previous._frame = None
+        self.rgb  # noqa: B018
+        self._frame = None
+
+    @property
+    def _turns(self) -> int:
+        """Quarters to turn the frame by, against the clock."""
+        return int(round(self._frame.rotation / 90) % 4)
+
+    def _converted(self, width: int, height: int, **more: Any) -> npt.NDArray[np.uint8]:
+        frame = self._frame
+        options: dict[str, Any] = {"format": "rgb24", **more}
+        if (width, height) != (frame.width, frame.height):
+            options |= {"width": width, "height": height}
         if frame.colorspace == _UNSPECIFIED and frame.height >= _HD_HEIGHT:
             # Players take high definition that does not say for BT.709; swscale takes BT.601.
             options["src_colorspace"] = _ITU709
         image: npt.NDArray[np.uint8] = frame.to_ndarray(**options)
-        turns = round(frame.rotation / 90) % 4
-        if turns:
-            image = np.rot90(image, turns)
+        if self._turns:
+            image = np.rot90(image, self._turns)
         return np.ascontiguousarray(image)
+
+
+_Frame = tuple[Any, Any, float]
+"""A decoded frame, its pixels' aspect and its time."""
+
+
+def _picture(frame: _Frame | None, before: _Frame | None = None) -> Picture | None:
+    return Picture(*frame, _picture(before)) if frame else None
 
 
 class FrameReader:
@@ -77,6 +129,8 @@ class FrameReader:
         Index of the first tick.
     decode : bool
         False gives no pictures, only the ticks up to where the packets end.
+    previous : bool
+        Whether the frame before the one on screen is wanted too.
     """
 
     def __init__(
@@ -86,9 +140,10 @@ class FrameReader:
         clock: Clock,
         first: int = 0,
         decode: bool = True,
+        previous: bool = False,
     ) -> None:
         self.path, self.facts, self.clock, self.first = Path(path), facts, clock, first
-        self._wants = decode
+        self._wants, self._wants_previous = decode, previous
         self.packets, self.hidden = 0, 0
         self.damaged, self.damaged_at = 0, list[float]()
         self.decoded = 0
@@ -109,17 +164,19 @@ class FrameReader:
     def __iter__(self) -> Iterator[tuple[int, Picture | None]]:
         """Yield tick index and picture (None before the first) up to where the video ends."""
         index = self.first
-        shown: tuple[Any, Any] | None = None
+        shown: _Frame | None = None
+        before: _Frame | None = None
         for time, frame in self._frames() if self._wants else self._times():
             while self.clock.has(index) and self.clock.time(index) < time - EPSILON:
-                yield index, Picture(*shown) if shown else None
+                yield index, _picture(shown, before)
                 index += 1
             if not self.clock.has(index):
                 return
             if frame is not None:
-                shown = (frame, self._stream.sample_aspect_ratio)
+                before = shown if self._wants_previous else None
+                shown = (frame, self._stream.sample_aspect_ratio, time)
         while self.clock.has(index) and self.clock.time(index) < self.end - EPSILON:
-            yield index, Picture(*shown) if shown else None
+            yield index, _picture(shown, before)
             index += 1
 
     def _times(self) -> Iterator[tuple[float, None]]:
@@ -137,14 +194,15 @@ class FrameReader:
     def _frames(self) -> Iterator[tuple[float, Any]]:
         """Decode from a picture at or before the first tick on, sought ever further back."""
         begin = self.clock.time(self.first)
-        for target in [*(begin - back for back in _SEEK_STEPS_BACK), 0.0]:
+        steps = _SEEK_STEPS_BEFORE if self._wants_previous else _SEEK_STEPS_BACK
+        least = 1 + self._wants_previous
+        for target in [*(begin - back for back in steps), 0.0]:
             found = self._open(target)
-            first = next(found, None)
-            if target <= 0 or (first is not None and first[0] <= begin + EPSILON):
+            head = list(islice(found, least))
+            if target <= 0 or (len(head) == least and head[-1][0] <= begin + EPSILON):
                 break
-        if first is not None:
-            yield first
-            yield from found
+        yield from head
+        yield from found
 
     def _open(self, begin: float) -> Iterator[tuple[float, Any]]:
         """Open the file at or before `begin` seconds and decode on from there."""
@@ -216,12 +274,14 @@ class FrameReader:
     def _marked(self, stream: Any) -> Iterator[tuple[Any, bool]]:
         """Say of each packet whether a tick falls between its time on screen and the next.
 
+        Between it and the next but one, where previous frames are wanted: it is that of the next.
         The next time is known once a packet's decoding time has passed it: decoding times increase
         and no packet is shown before it is decoded. Where that cannot be told, the packet is
         needed.
         """
         waiting: deque[Any] = deque()
         stamps: list[int] = []
+        further = int(self._wants_previous)
         for packet in packets(self._container, stream, self):
             waiting.append(packet)
             if packet.pts is not None and packet.size:
@@ -233,7 +293,7 @@ class FrameReader:
                 if head.pts is None or not head.size or self._guessed:
                     needed = True
                 else:
-                    place = bisect_right(stamps, head.pts)
+                    place = bisect_right(stamps, head.pts) + further
                     after = stamps[place] if place < len(stamps) else None
                     known = after is not None and reached is not None and after <= reached
                     if known or flushing or len(waiting) > _LOOKAHEAD:
@@ -247,7 +307,7 @@ class FrameReader:
             yield packet, True
 
     def _wanted(self, packet: Any, after: int | None) -> bool:
-        """Whether a tick falls into [this packet's time, the next one's)."""
+        """Whether a tick falls into [this packet's time, that of one `after` it)."""
         if after is None:
             return True
         start = float(packet.pts * packet.time_base) - self.facts.start

@@ -8,10 +8,12 @@ from reelpulse.settings.checks import (
     parse_numbers,
     parse_weights,
     plain_kind,
+    within,
 )
+from reelpulse.settings.field import BITS, setting
+from reelpulse.settings.genre import GENRE_OPTIMISERS, GENRE_SPLITS, GenreTrainSettings
 from reelpulse.settings.groups import (
     BASELINES,
-    BITS,
     LANGUAGES,
     MISSING,
     NORMALISATIONS,
@@ -32,12 +34,13 @@ from reelpulse.settings.groups import (
     Settings,
     SpeechTrainSettings,
     TrainSettings,
-    setting,
 )
 
 __all__ = [
     "BASELINES",
     "BITS",
+    "GENRE_OPTIMISERS",
+    "GENRE_SPLITS",
     "LANGUAGES",
     "MISSING",
     "NORMALISATIONS",
@@ -54,6 +57,7 @@ __all__ = [
     "WEIGHTS",
     "AnalyzeSettings",
     "ClipSettings",
+    "GenreTrainSettings",
     "MomentSettings",
     "ReportSettings",
     "Settings",
@@ -66,4 +70,5 @@ __all__ = [
     "parse_weights",
     "plain_kind",
     "setting",
+    "within",
 ]

@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from reelpulse.errors import SettingsError
+from reelpulse.settings.genre import GenreTrainSettings
 from reelpulse.settings.groups import (
     BASELINES,
     LANGUAGES,
@@ -100,6 +101,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "clips": ClipSettings,
     "train": TrainSettings,
     "speech": SpeechTrainSettings,
+    "genre": GenreTrainSettings,
 }
 """Table of a settings file to its group."""
 

@@ -6,13 +6,10 @@ metadata, the TOML file (``--config``) its keys, and the library its keyword arg
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-
-def setting(default: Any, help: str, *, metavar: str | None = None) -> Any:
-    """Declare a field with its help text."""
-    return field(default=default, metadata={"help": help, "metavar": metavar})
+from reelpulse.settings.field import BITS, setting
+from reelpulse.settings.genre import GenreTrainSettings
 
 
 @dataclass(frozen=True)
@@ -226,7 +223,6 @@ class TrainSettings:
 SPLITS = ("speaker", "speaker_sentence", "leave_one_speaker_out", "random")
 SCHEDULES = ("cosine", "constant")
 OPTIMISERS = ("adamw", "sgd")
-BITS = ("auto", "32", "16", "bf16")
 NORMALISATIONS = ("corpus", "imagenet")
 
 
@@ -324,6 +320,7 @@ Settings = (
     | ClipSettings
     | TrainSettings
     | SpeechTrainSettings
+    | GenreTrainSettings
 )
 
 WEIGHTS = {

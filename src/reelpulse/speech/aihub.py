@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reelpulse.speech.corpus import Found, Recording
@@ -42,8 +42,8 @@ class _Clip:
 def find_aihub(corpus: Path) -> Found:
     """Find actors' folders of numbered videos, and flat ``1번연기자_001.mp4``.
 
-    The speaker is the folder of digits, the one above ``movie`` or the deepest; in a flat folder
-    the actor of the file's name.
+    The speaker is the folder of digits, the one above ``movie`` or the deepest; in a flat folder,
+    and in a numbered one of several actors' files, the actor of the file's name.
 
     Returns
     -------
@@ -51,6 +51,7 @@ def find_aihub(corpus: Path) -> Found:
     """
     found = scan(corpus)
     clips = [clip for path in found.files if (clip := _read(path, found)) is not None]
+    clips = _without_shared(clips)
     speakers = _speakers(clips, found)
     places: dict[str, set[Path]] = defaultdict(set)
     for clip, speaker in zip(clips, speakers, strict=True):
@@ -60,7 +61,10 @@ def find_aihub(corpus: Path) -> Found:
     for speaker in sorted(places):
         if len(places[speaker]) > 1:
             shown = ", ".join(sorted(str(place) for place in places[speaker]))
-            found.notes.append(f"speaker {speaker} is in several folders, kept as one: {shown}")
+            found.notes.append(
+                f"speaker {speaker} is in several folders, kept as one: {shown}"
+                " (if they are several people, rename the folders)"
+            )
     found.note_missing(f"{number:03d}" for number in range(1, _LAST_NUMBER + 1))
     _note_missing_speakers(found)
     return found.found()
@@ -93,6 +97,17 @@ def _place(corpus: Path, path: Path) -> Path | None:
     own = corpus.resolve()  # a single speaker's folder may be given, or the films in it
     own = own.parent if own.name.lower() == _FILMS else own
     return own if _FILE.fullmatch(plain(path.stem)) is None and _number(own) is not None else None
+
+
+def _without_shared(clips: list[_Clip]) -> list[_Clip]:
+    """Forget folders whose files are all named, after several actors: they are nobody's own."""
+    actors_in: dict[Path | None, set[int | None]] = defaultdict(set)
+    for clip in clips:
+        actors_in[clip.place].add(clip.actor)
+    shared = {
+        place for place, actors in actors_in.items() if len(actors) > 1 and None not in actors
+    }
+    return [replace(clip, place=None) if clip.place in shared else clip for clip in clips]
 
 
 def _number(place: Path) -> int | None:

@@ -176,7 +176,7 @@ def compare(
         if not done:
             first = next(iter(failed.values()))
             raise DataError(at(corpus.folder, f"no network could be trained on it ({first})"))
-        if not beside():
+        if not failed and not beside():
             shutil.rmtree(parts)
     return SpeechComparison(
         corpus.folder,

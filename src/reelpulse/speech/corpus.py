@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.errors import DataError, at
+from reelpulse.errors import DataError, MediaError, at
+from reelpulse.media import read_sound
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,30 @@ class Recording:
 
 @dataclass(frozen=True)
 class Found:
-    """What a layout found: recordings in order; a line for each that cannot be used, and notes."""
+    """What a layout found: recordings in order; a line for each that cannot be used, and notes.
+
+    `gaps` has a line for each speaker who lacks some.
+    """
 
     recordings: tuple[Recording, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
+def prepared_sound(path: str | Path, rate: int) -> npt.NDArray[np.float32]:
+    """The samples of a prepared recording, mono at a rate.
+
+    Raises
+    ------
+    DataError
+        When its file is damaged.
+    """
+    try:
+        return read_sound(path, rate)
+    except MediaError as error:
+        again = "remove it, and run `reelpulse speech prepare` again"
+        raise DataError(f"{error}; {again}") from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +108,16 @@ class Corpus:
     def path(self, index: int) -> Path:
         """The sound file of a recording."""
         return self.folder / f"{self.names[index]}{SUFFIX}"
+
+    def sound(self, index: int, rate: int) -> npt.NDArray[np.float32]:
+        """The samples of a recording, mono at a rate.
+
+        Raises
+        ------
+        DataError
+            When its file is damaged.
+        """
+        return prepared_sound(self.path(index), rate)
 
     def counts(self) -> dict[str, int]:
         """How many recordings there are of each class."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from reelpulse.errors import DataError, MediaError, at
 from reelpulse.files import Busy, atomic_path, only_one, write_json
 from reelpulse.learn.workers import spread
-from reelpulse.media import read_sound
+from reelpulse.speech.corpus import prepared_sound
 from reelpulse.speech.picture import Picture, PictureSpec, picture
 from reelpulse.speech.sound import SoundChange, changed, trimmed
 
@@ -167,10 +167,10 @@ def load_pictures(
     Raises
     ------
     MediaError
-        When a sound cannot be read.
+        When a sound ends the process that decodes it.
     DataError
-        When the folder cannot be written, the disk is full, or another run is drawing the same
-        pictures.
+        When a sound is damaged, the folder cannot be written, the disk is full, or another run is
+        drawing the same pictures.
     """
     folder = corpus.folder / FOLDER if folder is None else Path(folder)
     about: dict[str, Any] = {
@@ -305,7 +305,7 @@ def _one_thread_each() -> Iterator[None]:
 
 def _draw(task: _Task) -> Bytes:
     path, row, spec, change, variant = task
-    sound = read_sound(path, spec.mel.rate)
+    sound = prepared_sound(path, spec.mel.rate)
     if change is not None:
         if spec.trim_db is not None:  # before noise hides where the voice begins
             sound = trimmed(sound, spec.mel.rate, spec.trim_db)[0]

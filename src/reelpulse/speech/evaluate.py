@@ -13,7 +13,6 @@ import numpy.typing as npt
 import reelpulse
 from reelpulse.errors import DataError, ModelError, SettingsError, at
 from reelpulse.learn.surroundings import cores
-from reelpulse.media import read_sound
 from reelpulse.settings import one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
 from reelpulse.speech.judged import Array, Judged, judged
@@ -113,6 +112,11 @@ def evaluate(
     silent = tuple(corpus.names[row] for row in rows[~heard])
     if not heard.any():
         raise DataError(at(corpus.folder, "nothing is heard in any of its recordings"))
+    if opened.name == "builtin":
+        warnings.append(
+            "the built-in model was trained on RAVDESS, EMO-DB and Korean recordings: where these"
+            " are among yours, the figures flatter it"
+        )
     if silent:
         warnings.append(f"nothing is heard in {len(silent)} recordings, such as {silent[0]}")
     found = judged(corpus, rows[heard], outputs[heard])
@@ -155,7 +159,7 @@ def _heard(
     outputs = np.zeros((len(rows), len(EMOTIONS)), np.float32)
     for first in range(0, len(rows), _AT_ONCE):
         some = rows[first : first + _AT_ONCE]
-        sounds = [read_sound(corpus.path(int(row)), model.rate) for row in some]
+        sounds = [corpus.sound(int(row), model.rate) for row in some]
         found = model.heard(sounds)
         outputs[first : first + len(some), places] = found
         if progress is not None:

@@ -254,6 +254,10 @@ def find_recordings(corpus: str | Path, layout: str) -> Found:
             problem += f"; try --layout {fitting}"
         elif found.problems:
             problem += f"; of {len(found.problems)} problems the first: {found.problems[0]}"
+        elif layout == "csv":
+            problem += "; write a line for each file below the first"
+        else:
+            problem += "; give the folder that it was unpacked to, or another --layout"
         raise DataError(at(corpus, problem))
     return found
 

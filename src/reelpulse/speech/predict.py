@@ -28,6 +28,10 @@ CLIP_SECONDS = 10.0
 """A file up to this long is one utterance, as a corpus has them; a longer one is cut in windows."""
 
 STEP_SECONDS = 1.5
+
+LEAST_VOICE = 0.1
+"""Seconds of voice below which nothing is said of a short file: half a syllable."""
+
 _DIGITS = 4
 
 OnProgress = Callable[[int, int, str], None]
@@ -154,7 +158,8 @@ def predict_file(
 
 def _clip(sound: Samples, model: SpeechModel, voice: VoiceActivity) -> Prediction:
     share = float(voice.share(sound[None])[0])
-    label, shares = _named(model(sound, RATE), model) if share else (None, None)
+    enough = share * len(sound) >= LEAST_VOICE * RATE
+    label, shares = _named(model(sound, RATE), model) if enough else (None, None)
     return Prediction("", label, shares, voice=round(share, _DIGITS))
 
 

@@ -149,7 +149,8 @@ def prepare(
             seconds=sum(float(work.done[name].measured["duration"]) for name in kept),
             fresh=len(work.done) - old,
             problems=(*found.problems, *(work.failed[n] for n in sorted(work.failed)), *conflicts),
-            notes=(*found.notes, *twins, *_notes(work, kept)),
+            # Gaps come last: nearly every speaker of a large corpus has some.
+            notes=(*found.notes, *_notes(work, kept), *twins, *found.gaps),
         )
         summary = {"clips": result.counts, "problems": result.problems, "notes": result.notes}
         write_json(out / REPORT, {**about, **summary})
@@ -293,12 +294,6 @@ def _without_twins(work: _Work) -> tuple[list[str], list[str], list[str]]:
 
 def _notes(work: _Work, kept: Sequence[str]) -> Iterator[str]:
     """What stands out among the recordings taken."""
-    for name in kept:
-        path, damaged = work.jobs[name].recording.path, work.done[name].damaged
-        if name != work.jobs[name].wanted:
-            yield at(path, f"its name was taken: its sound is {name}{SUFFIX}")
-        if damaged:
-            yield at(path, f"{damaged} packets of its sound do not decode: listen to it")
     clipped = [name for name in kept if float(work.done[name].measured["clipped"]) > _CLIPPED]
     if clipped:
         more = f" and {len(clipped) - _MOST_NAMED} more" if len(clipped) > _MOST_NAMED else ""
@@ -307,6 +302,12 @@ def _notes(work: _Work, kept: Sequence[str]) -> Iterator[str]:
     empty = [label for label, count in counts.items() if not count]
     if empty:
         yield f"no recording of: {', '.join(empty)}"
+    for name in kept:
+        path, damaged = work.jobs[name].recording.path, work.done[name].damaged
+        if name != work.jobs[name].wanted:
+            yield at(path, f"its name was taken: its sound is {name}{SUFFIX}")
+        if damaged:
+            yield at(path, f"{damaged} packets of its sound do not decode: listen to it")
 
 
 def _write_table(work: _Work, names: Iterable[str]) -> None:

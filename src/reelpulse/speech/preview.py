@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from reelpulse.errors import DataError, at
 from reelpulse.files import atomic_path
-from reelpulse.media import read_sound
 from reelpulse.speech.augment import Augment, augment, mixup
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
 from reelpulse.speech.picture import Picture, PictureSpec, picture
@@ -69,17 +68,18 @@ def preview(
     Raises
     ------
     DataError
-        When the corpus cannot be read, holds nothing, or the PNG cannot be written.
+        When the corpus cannot be read, holds nothing, or the PNG cannot be written or is not named
+        ``.png``.
     """
+    if Path(out).suffix.lower() != ".png":
+        raise DataError(at(out, "a preview's name ends with .png"))
     corpus = load_corpus(folder)
     spec = spec or PictureSpec()
     rows = _some(corpus, clips, seed)
     if not rows:
         raise DataError(at(folder, "holds no sounds: nothing to show"))
     sounds = {
-        f"{EMOTIONS[corpus.labels[row]]} {corpus.names[row]}": read_sound(
-            corpus.path(row), spec.mel.rate
-        )
+        f"{EMOTIONS[corpus.labels[row]]} {corpus.names[row]}": corpus.sound(row, spec.mel.rate)
         for row in rows
     }
     sheet = contact_sheet(sounds, spec, settings, changes, seed=seed)

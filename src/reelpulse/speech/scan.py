@@ -30,10 +30,12 @@ class Scan:
     recordings: list[Recording] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
 
     def found(self) -> Found:
         """What was found, to be kept."""
-        return Found(tuple(self.recordings), tuple(self.problems), tuple(self.notes))
+        lines = (tuple(kind) for kind in (self.problems, self.notes, self.gaps))
+        return Found(tuple(self.recordings), *lines)
 
     def problem(self, path: str | Path, what: str) -> None:
         """Say of a file that it cannot be used."""
@@ -59,7 +61,7 @@ class Scan:
         for speaker in sorted(had):
             missing = [number for number in wanted if number not in had[speaker]]
             if missing:
-                self.notes.append(
+                self.gaps.append(
                     f"speaker {speaker}: {len(missing)} of {len(wanted)} missing: {runs(missing)}"
                 )
 

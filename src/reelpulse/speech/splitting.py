@@ -208,8 +208,9 @@ def _checked(corpus: Corpus, parts: Parts, how: str) -> Parts:
             clips, speakers = int(own.sum()), len(np.unique(corpus.speakers[own]))
             many = f"{clips} clips of {speakers} speakers" if speakers > 1 else f"{clips} clips"
             who = many if speakers > 1 else f"{many} of one speaker"
+            otherwise = ", or another --seed or --folds" if speakers > 1 else ", by other speakers"
             raise DataError(
                 f"no clip of {EMOTIONS[code]} is left to train on (there are {who}): prepare more"
-                " of it, or another --seed or --folds"
+                f" of it{otherwise}"
             )
     return parts

@@ -13,6 +13,7 @@ from reelpulse.streams.base import Stream
 from reelpulse.streams.face import FaceStream
 from reelpulse.streams.laughter import LaughterStream, load_laughter
 from reelpulse.streams.loudness import LoudnessStream
+from reelpulse.streams.motion import MotionStream
 from reelpulse.streams.speech import SpeechStream
 
 STREAMS: dict[str, Callable[[AnalyzeSettings], Stream]] = {
@@ -20,6 +21,7 @@ STREAMS: dict[str, Callable[[AnalyzeSettings], Stream]] = {
     "loudness": LoudnessStream.from_settings,
     "laughter": LaughterStream.from_settings,
     "speech": SpeechStream.from_settings,
+    "motion": MotionStream.from_settings,
 }
 
 PART_OF = {"embedding": "face"}
@@ -49,6 +51,7 @@ __all__ = [
     "FaceStream",
     "LaughterStream",
     "LoudnessStream",
+    "MotionStream",
     "SpeechStream",
     "Stream",
     "load_laughter",

@@ -1,0 +1,61 @@
+"""What no single frame shows: networks of pairs learn it, networks of single frames cannot.
+
+`recipes/genre_proof.py` runs every network on both kinds of films; here are those that a small
+machine trains in seconds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from reelpulse.genre.networks import GENRE_NETWORKS
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def proof() -> ModuleType:
+    pytest.importorskip("lightning", reason="the extra train is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(REPOSITORY / "recipes")
+        return importlib.import_module("genre_proof")
+
+
+@pytest.fixture(scope="module")
+def folders(proof: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("films")
+    return {kind: proof.write_frames(kind, folder / kind, proof.Plan()) for kind in proof.STEPS}
+
+
+def test_every_network_is_in_the_proof(proof: ModuleType) -> None:
+    assert set(proof.NETWORKS) == set(GENRE_NETWORKS)
+    for name, how in proof.NETWORKS.items():
+        assert how.single == GENRE_NETWORKS[name].spec.single
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", ["amount", "direction"])
+@pytest.mark.parametrize("network", ["fc", "resnet50", "motion_magnitude", "flow_pair"])
+def test_it_learns_what_it_sees_and_no_more(
+    proof: ModuleType, folders: dict[str, Path], kind: str, network: str
+) -> None:
+    trial = proof.prove(folders[kind], kind, network)
+    blind = network in ("fc", "resnet50") or (kind, network) == ("direction", "motion_magnitude")
+    assert trial.expected == ("chance" if blind else "learnt")
+    assert trial.holds, trial
+
+
+def test_the_table_says_what_did_not_come_out(proof: ModuleType) -> None:
+    trials = [
+        proof.Trial("amount", "flow_pair", 0.7, 192, 6, 1, 9.0),
+        proof.Trial("direction", "motion_magnitude", 0.5, 192, 3, 1, 9.0),
+    ]
+    assert not trials[0].holds
+    first, second = proof.table(trials).split("\n")[2:]
+    assert first.endswith("learnt: NOT SO |")
+    assert second.endswith("chance |")
