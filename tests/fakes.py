@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -100,14 +100,21 @@ def tick(
     *,
     image: np.ndarray | None = None,
     number: int | None = None,
+    previous: np.ndarray | None = None,
     sounds: dict[int, np.ndarray] | None = None,
 ) -> Tick:
     """A tick every half second; `number` makes the picture that a `FakeDetector` reads."""
     if number is not None:
         image = np.full((HEIGHT, WIDTH, 3), 40 + number, np.uint8)
         image[0, 0, 0] = number
-    picture: Any = None if image is None else SimpleNamespace(rgb=image)
-    return Tick(index, index / 2 if time is None else time, picture, sounds or {})
+    time = index / 2 if time is None else time
+    before, picture = (
+        None if one is None else SimpleNamespace(rgb=one, small=one, time=at, previous=None)
+        for one, at in ((previous, time - 1 / 24), (image, time))
+    )
+    if picture is not None:
+        picture.previous = before
+    return Tick(index, time, cast(Any, picture), sounds or {})
 
 
 def table(

@@ -165,6 +165,6 @@ def test_which_streams_run(asked: tuple[str, ...], names: list[str]) -> None:
 
 def test_an_unknown_stream_is_named() -> None:
     with pytest.raises(
-        SettingsError, match="'smell': use face, loudness, laughter, speech, embedding"
+        SettingsError, match="'smell': use face, loudness, laughter, speech, motion, embedding"
     ):
         stream_names(AnalyzeSettings(stream=("smell",)))

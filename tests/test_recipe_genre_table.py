@@ -25,14 +25,15 @@ def recipes() -> tuple[ModuleType, ModuleType]:
 
 
 @pytest.fixture
-def frames(recipes: tuple[ModuleType, ModuleType], tmp_path: Path) -> Path:
+def frames(
+    recipes: tuple[ModuleType, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A small set; one of its films has the title of one on the list, spelt a little otherwise."""
     _, films = recipes
-    folder = films.write_frames("amount", tmp_path / "frames", films.Plan(2, 1, 1))
-    table = folder / "pairs.csv"
-    text = table.read_text(encoding="utf-8").replace("slow,봄바람,", "sf,인터 스텔라,")
-    table.write_text(text.replace("slow,", "sf,").replace("fast,", "action,"), encoding="utf-8")
-    return folder
+    monkeypatch.setattr(films, "STEPS", {"amount": {"sf": 1, "action": 5}})
+    monkeypatch.setattr(films, "NAMES", ("인터 스텔라", "물결", "tide"))
+    made: Path = films.write_frames("amount", tmp_path / "frames", films.Plan(2, 1, 1))
+    return made
 
 
 def test_its_rows_are_those_published(recipes: tuple[ModuleType, ModuleType]) -> None:

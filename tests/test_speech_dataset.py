@@ -14,8 +14,9 @@ import pytest
 
 from reelpulse.errors import DataError, MediaError
 from reelpulse.files import only_one
+from reelpulse.learn import workers
 from reelpulse.media import read_sound, write_sound
-from reelpulse.speech import dataset, workers
+from reelpulse.speech import dataset
 from reelpulse.speech.dataset import PictureSet, load_pictures
 from reelpulse.speech.picture import PictureSpec, normalised, picture
 from reelpulse.speech.sound import SoundChange

@@ -60,7 +60,8 @@ def real_ticks(count: int, seed: int) -> list[Tick]:
             # It comes and goes, as a voice does.
             noise *= np.arange(10 * rate) % (rate // 4) < rate // 8
             sound[rate] = noise.astype(np.float32)
-        ticks.append(tick(index, image=image, sounds=sound))
+        before = np.roll(image, -3, axis=1)
+        ticks.append(tick(index, image=image, previous=before, sounds=sound))
     return ticks
 
 

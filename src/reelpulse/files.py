@@ -1,14 +1,15 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and tables that are read with a word on what is wrong."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -144,3 +145,45 @@ def write_json(path: str | Path, value: Any) -> None:
     with atomic_path(path) as temporary:
         text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
         temporary.write_bytes(readable(text + "\n").encode())
+
+
+def read_rows(path: Path, needed: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a CSV file with a header line.
+
+    Parameters
+    ----------
+    path : Path
+    needed : iterable of str
+        Columns that must be there.
+
+    Yields
+    ------
+    int, dict of str to str
+        The number of the line in the file, and its values by column, without spaces around them;
+        "" where the line is too short. Lines of nothing are passed over.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read, is not UTF-8, or a column is missing.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+            lacking = [name for name in needed if name not in names]
+            if lacking:
+                problem = f"its first line must name the columns {','.join(needed)}; not there: "
+                raise DataError(at(path, problem + ", ".join(lacking)))
+            reader.fieldnames = names
+            for row in reader:
+                if any(row.pop(None, ())):
+                    problem = f"line {reader.line_num} has more values than columns: quote commas"
+                    raise DataError(at(path, problem))
+                yield reader.line_num, {name: value.strip() for name, value in row.items()}
+    except UnicodeDecodeError:
+        raise DataError(at(path, "is not UTF-8: save it as “CSV UTF-8”")) from None
+    except csv.Error as error:
+        raise DataError(at(path, f"line {reader.line_num} is no CSV ({error})")) from None
+    except OSError as error:
+        raise DataError(at(path, f"cannot be read ({error.strerror or error})")) from None

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 
 from reelpulse.errors import DataError, MediaError, at
+from reelpulse.files import read_rows
 from reelpulse.genre.cuts import BLACK_LIGHT, CUT, frame_change
 from reelpulse.genre.listing import MAKE, TABLE, Listing, Row, alone, list_pairs, write_table
 from reelpulse.genre.pictures import RGB, read_picture
 from reelpulse.genre.sheet import sheet, thumbnail
-from reelpulse.speech.corpus import read_rows
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from reelpulse.errors import MediaError, at
 from reelpulse.media import VideoFacts
 from reelpulse.media.demux import decoded, packets
 from reelpulse.media.probe import open_container, video_stream
-from reelpulse.media.video import _SKIPPERS, Picture
+from reelpulse.media.video import SKIPPERS, Picture
 
 log = logging.getLogger(__name__)
 
@@ -228,7 +228,7 @@ class FrameAccess:
     def _needed(self, source: Iterator[Any]) -> Iterator[Any]:
         """Pass packets on to the decoder, told which of them it may skip."""
         context = self._stream.codec_context
-        skips = context.name in _SKIPPERS and not self.times.guessed
+        skips = context.name in SKIPPERS and not self.times.guessed
         skipping = False
         context.skip_frame = "DEFAULT"
         for packet in source:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelpulse.errors import DataError, at
-from reelpulse.files import Busy, atomic_path, only_one, readable
+from reelpulse.files import Busy, atomic_path, only_one, read_rows, readable
 from reelpulse.genre.classes import SPLITS, TEST
 from reelpulse.genre.pictures import SUFFIXES
-from reelpulse.speech.corpus import read_rows
 
 TABLE = "pairs.csv"
 COLUMNS = (

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 _LOOKAHEAD = 64
 """Packets looked ahead at most for the next time on screen; H.264 reorders at most 16."""
 
-_SKIPPERS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vp9"})
+SKIPPERS = frozenset({"h264", "hevc", "mpeg2video", "mpeg4", "vp9"})
 """Decoders that heed what is set for each packet; dav1d heeds what is set for a later one."""
 
 _SEEK_STEPS_BACK = (0.0, 10.0, 60.0, 600.0)
@@ -258,7 +258,7 @@ class FrameReader:
         """Pass packets on to the decoder, told which of them it may skip."""
         context = stream.codec_context
         independent = bool(context.codec.intra_only)
-        skips = context.name in _SKIPPERS
+        skips = context.name in SKIPPERS
         skipping = False
         for packet, needed in self._marked(stream):
             if not needed:

@@ -29,7 +29,7 @@ class AnalyzeSettings:
     )
     stream: tuple[str, ...] = setting(
         ("face", "loudness", "laughter"),
-        "A measurement to make besides these (embedding, speech), or one of these alone"
+        "A measurement to make besides these (embedding, speech, motion), or one of these alone"
         " (--stream loudness); give it again for more.",
     )
     detector: str = setting("auto", "Face detector: auto, yunet, dlib or mtcnn.")

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelpulse.errors import DataError, ReelpulseError, SettingsError, at
+from reelpulse.files import read_rows
 from reelpulse.speech.aihub import find_aihub
-from reelpulse.speech.corpus import EMOTIONS, Found, Recording, read_rows
+from reelpulse.speech.corpus import EMOTIONS, Found, Recording
 from reelpulse.speech.scan import Scan, plain, scan
 
 UNKNOWN_SPEAKER = "unknown"
