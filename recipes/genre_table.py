@@ -164,21 +164,21 @@ def fill(
     print_of = load_pairs(frames).fingerprint
     done, failed = list[dict[str, Any]](), dict[str, str]()
     for name in rows:
-        chosen = plan_of(name, short, base)
         kept = work / f"{name}.json"
-        found = read(kept, chosen, print_of)
-        if found is None:
-            print(f"{name} …", file=sys.stderr, flush=True)
-            try:
+        try:
+            chosen = plan_of(name, short, base)
+            found = read(kept, chosen, print_of)
+            if found is None:
+                print(f"{name} …", file=sys.stderr, flush=True)
                 trained = train(
                     frames, work / f"{name}.onnx", chosen.settings,
                     logs=None if logs is None else logs / name,
                 )  # fmt: skip
-            except ReelpulseError as error:
-                failed[name] = str(error)
-                continue
-            found = trained.as_dict()
-            write_json(kept, found)
+                found = trained.as_dict()
+                write_json(kept, found)
+        except ReelpulseError as error:
+            failed[name] = str(error)
+            continue
         done.append({"row": name, "published": PRESETS[name].published, **found})
     return done, failed
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,27 +16,10 @@ from reelpulse.moments.detect import find_moments
 from reelpulse.settings import ReportSettings
 from reelpulse.timeline import Timeline
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 DRAWN = "performance.getEntriesByName('reelpulse:drawn').length > 0"
 ODD = "웃음 #1 50% \"a\" 'b' ?😀 <b>&amp;.mp4"
 
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.skip("no Chromium on the path")
-    with playwright.sync_playwright() as driver:
-        # As root, as in a container, Chromium starts without its sandbox or not at all.
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        browser = driver.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] if root else []
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -24,7 +24,6 @@ from genre_models import COLOURS, MOTION, coloured, textured, write_genre_model
 from reelpulse.genre.model import load_genre
 from reelpulse.genre.pictures import write_picture
 from reelpulse.web.genre import HOST, MOST_BYTES, GenreServer
-from test_browser import chromium  # noqa: F401  a fixture
 
 JSON = {"Content-Type": "application/json"}
 
@@ -275,7 +274,7 @@ DROP = """async ([selector, files]) => {
 
 
 @pytest.fixture
-def open_page(chromium: Any) -> Iterator[Open]:  # noqa: F811
+def open_page(chromium: Any) -> Iterator[Open]:
     """Open the page; at the end no error and no request to anywhere else may be left."""
     contexts, troubles = [], []
 
