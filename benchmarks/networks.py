@@ -34,7 +34,7 @@ def genre_network(name: str) -> tuple[Any, list[np.ndarray]]:
 
     network = GENRE_NETWORKS[name]
     given = [np.zeros(shape, np.float32) for shape in network.spec.shapes().values()]
-    return network.made(network.spec, CLASSES, pretrained=False), given
+    return network.build(network.spec, CLASSES, False), given
 
 
 ROOMS = {"speech": speech_network, "genre": genre_network}

@@ -38,7 +38,7 @@ Film = npt.NDArray[np.uint8]
 PERIOD = 16
 """Frames of a shot, and pixels after which its texture comes back."""
 
-SIZE = (96, 10 * PERIOD)
+SIZE = (80, 5 * PERIOD)
 """Height and width of a frame; the width is a multiple of `PERIOD`."""
 
 FPS = 16

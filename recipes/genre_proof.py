@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,16 +56,19 @@ class How:
 
 
 NETWORKS = {
-    "fc": How("68x120", 6, rate=1e-4, single=True),
-    "vgg16": How("32x48", 2, rate=1e-4, single=True),
-    "resnet50": How("48x80", 2, single=True),
-    "inception_v3": How("75x75", 2, single=True),
-    "flownet_fc": How("48x80", 8),
-    "six_channel": How("75x75", 8),
-    "double_stack": How("75x75", 3),
-    "motion_magnitude": How("75x75", 3),
-    "flow_pair": How("48x80", 6),
+    "fc": How("68x120", 3, rate=1e-4, single=True),
+    "vgg16": How("32x32", 1, rate=1e-4, single=True),
+    "resnet50": How("80x80", 1, single=True),
+    "inception_v3": How("80x80", 1, single=True),
+    "flownet_fc": How("80x80", 2),
+    "six_channel": How("80x80", 2),
+    "double_stack": How("80x80", 1),
+    "motion_magnitude": How("80x80", 1),
+    "flow_pair": How("80x80", 2),
 }
+
+PLAN = Plan(shots=20)
+"""Networks that see nothing but pixels must meet many textures, or they learn these by heart."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ class Trial:
         Share of the test's pairs that were right, of films that it had not seen.
     pairs : int
         Of the test.
-    epochs, best : int
-        Passes made, and after which of them its weights are.
+    epochs : int
+        Passes made.
     seconds : float
     """
 
@@ -89,7 +92,6 @@ class Trial:
     accuracy: float
     pairs: int
     epochs: int
-    best: int
     seconds: float
 
     @property
@@ -134,6 +136,8 @@ def prove(frames: Path, kind: str, network: str, how: How | None = None, seed: i
             "step_decay": 1.0,
             "threads": 1,  # where cores are shared, two wait for each other
             "decay": 0.0,
+            # A film held back has a twin of the other class that is trained on: it would mislead.
+            "held_back": 0.0,
         },
     )
     pairs, dealt, _ = read_folder(frames, chosen.settings)
@@ -141,21 +145,19 @@ def prove(frames: Path, kind: str, network: str, how: How | None = None, seed: i
     fitted = fit_genre(pairs, kept, parts, chosen)
     guessed = fitted.outputs(kept, parts.test).argmax(1)
     right = float(np.mean(guessed == pairs.labels[parts.test]))
-    return Trial(
-        kind, network, right, len(parts.test), fitted.epochs, fitted.best, fitted.seconds
-    )  # fmt: skip
+    return Trial(kind, network, right, len(parts.test), fitted.epochs, fitted.seconds)
 
 
 def table(trials: Sequence[Trial]) -> str:
     """Lay the trials out."""
     lines = [
-        "| films differ in | network | right in the test | passes, best | seconds | expected |",
+        "| films differ in | network | right in the test | passes | seconds | expected |",
         "|---|---|---|---|---|---|",
     ]
     for one in trials:
         lines.append(
-            f"| {one.kind} | {one.network} | {one.accuracy:.3f} of {one.pairs} | {one.epochs},"
-            f" {one.best} | {one.seconds:.0f} | {one.expected}{'' if one.holds else ': NOT SO'} |"
+            f"| {one.kind} | {one.network} | {one.accuracy:.3f} of {one.pairs} | {one.epochs} |"
+            f" {one.seconds:.0f} | {one.expected}{'' if one.holds else ': NOT SO'} |"
         )
     return "\n".join(lines)
 
@@ -172,7 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with TemporaryDirectory() as folder:
             for kind in options.kind or STEPS:
-                frames = write_frames(kind, Path(folder) / kind, Plan(seed=options.seed))
+                frames = write_frames(kind, Path(folder) / kind, replace(PLAN, seed=options.seed))
                 for network in options.network or NETWORKS:
                     trials.append(prove(frames, kind, network, seed=options.seed))
                     print(table(trials[-1:]).split("\n")[-1], file=sys.stderr, flush=True)

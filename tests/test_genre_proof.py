@@ -52,8 +52,8 @@ def test_it_learns_what_it_sees_and_no_more(
 
 def test_the_table_says_what_did_not_come_out(proof: ModuleType) -> None:
     trials = [
-        proof.Trial("amount", "flow_pair", 0.7, 192, 6, 1, 9.0),
-        proof.Trial("direction", "motion_magnitude", 0.5, 192, 3, 1, 9.0),
+        proof.Trial("amount", "flow_pair", 0.7, 192, 6, 9.0),
+        proof.Trial("direction", "motion_magnitude", 0.5, 192, 3, 9.0),
     ]
     assert not trials[0].holds
     first, second = proof.table(trials).split("\n")[2:]

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelpulse.errors import DataError, MediaError
+from reelpulse.errors import DataError
 from reelpulse.files import only_one
+from reelpulse.learn import rows as on_disk
 from reelpulse.learn import workers
 from reelpulse.media import read_sound, write_sound
 from reelpulse.speech import dataset
@@ -96,7 +97,7 @@ def test_training_and_inference_are_given_the_same(corpus: Sounds) -> None:
 def test_real_recordings_too(test_data: Path) -> None:
     paths = sorted((test_data / "emodb").rglob("*.ogg"))[:3]
     for path in paths:
-        stored = dataset._draw((str(path), 5, PictureSpec(), None, 0))
+        stored = dataset._draw((str(path), 5, PictureSpec(), None, 0))["picture"]
         wanted = picture(read_sound(path), PictureSpec())
         assert np.abs(stored / np.float32(255) - wanted).max() <= 1 / 510 + 1e-6
         assert stored.max() > 250
@@ -240,21 +241,21 @@ def test_a_broken_sound_is_named_by_several_processes_too(
 ) -> None:
     monkeypatch.setattr(workers, "_FEW", 0)
     corpus.path(2).unlink()
-    with pytest.raises(MediaError, match="1_002"):
+    with pytest.raises(DataError, match="1_002"):
         load_pictures(corpus, SPEC, workers=2)
 
 
 def test_a_full_disk_is_said_in_one_line_and_the_next_run_goes_on(
     corpus: Sounds, drawn: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, room = dataset._put, [False]
+    real, room = on_disk._put, [False]
 
     def full(file: Any, position: int, data: bytes) -> None:
         if len(drawn) == 4 and len(data) > 1 and not room[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(file, position, data)
 
-    monkeypatch.setattr(dataset, "_put", full)
+    monkeypatch.setattr(on_disk, "_put", full)
     with pytest.raises(DataError, match="No space left") as caught:
         load_pictures(corpus, SPEC)
     assert "\n" not in str(caught.value)

@@ -41,14 +41,15 @@ def inspect(
         return
 
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
+
+    from reelpulse.cli.display import plain_table
 
     console = Console(emoji=False, markup=False, highlight=False)
     console.print(Text(found.path, style="bold"), soft_wrap=True)
     for label, text in _facts(found):
         console.print(f"  {label:<13}", Text(_one_line(text)), soft_wrap=True)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     columns: tuple[str, ...] = ("  layer", "kind", "shape", "values")
     rows: list[tuple[str, ...]] = [
         (layer.name, layer.kind, _shape(layer.shape), f"{layer.values:,}") for layer in found.layers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,10 @@ from reelpulse.times import clock_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from reelpulse.batch import Result
+    from reelpulse.learn.metrics import Score
     from reelpulse.measure import OnProgress
     from reelpulse.measure import Progress as Measured
 
@@ -118,9 +120,24 @@ def table_console() -> Console:
     return Console(emoji=False, markup=False, highlight=False, width=width)
 
 
+def plain_table(titles: Iterable[str] = (), gap: int = 2) -> Table:
+    """A table without lines, so many spaces between its columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
+    for title in titles:
+        table.add_column(Text(printable(title)), no_wrap=True, header_style="dim")
+    return table
+
+
+def score_text(score: Score) -> str:
+    """A figure and its interval, with three decimals."""
+    return f"{score.value:.3f} ({score.low:.3f}–{score.high:.3f})"
+
+
 def print_result(result: Result) -> None:
     """Print the short table of one video."""
-    from rich.table import Table
     from rich.text import Text
 
     console = table_console()
@@ -132,7 +149,7 @@ def print_result(result: Result) -> None:
         by_tension = summary["settings"].get("model") is None
         console.print(f"  no moments: {_NO_MOMENTS[by_tension]}", soft_wrap=True)
     else:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table = plain_table()
         for column in ("  #", "from", "to", "peak", "score", "why"):
             table.add_column(column, no_wrap=column != "why", header_style="dim")
         for rank, moment in enumerate(result.moments, 1):

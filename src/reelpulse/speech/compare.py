@@ -23,6 +23,7 @@ from reelpulse.files import atomic_path, write_json
 from reelpulse.hub import open_onnx
 from reelpulse.learn.figures import ahead_by
 from reelpulse.learn.fit import beside
+from reelpulse.learn.kept import alone
 from reelpulse.learn.metrics import Score
 from reelpulse.settings import SpeechTrainSettings, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus
@@ -33,7 +34,7 @@ from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import normalised
 from reelpulse.speech.settings import as_dict, checked
 from reelpulse.speech.splitting import Parts
-from reelpulse.speech.train import OnWork, alone, drawn, fit_and_judge, read_corpus
+from reelpulse.speech.train import OnWork, drawn, fit_and_judge, read_corpus
 
 logger = logging.getLogger(__name__)
 

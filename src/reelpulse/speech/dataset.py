@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,28 +12,23 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.errors import DataError, MediaError, at
-from reelpulse.files import Busy, atomic_path, only_one, write_json
-from reelpulse.learn.workers import spread
+from reelpulse.errors import DataError, at
+from reelpulse.learn.rows import OnProgress, fill
 from reelpulse.speech.corpus import prepared_sound
 from reelpulse.speech.picture import Picture, PictureSpec, picture
 from reelpulse.speech.sound import SoundChange, changed, trimmed
 
-log = logging.getLogger(__name__)
-
 Bytes = npt.NDArray[np.uint8]
-OnProgress = Callable[[int, int], None]
-"""Called with how many are done, and of how many."""
 
 FOLDER = "pictures"
 HIGHEST = 255
 """What 1 is stored as: so a stored value is at most 1/510 off, 0.16 dB at a floor of -80 dB."""
 
-_VERSION = 1
-"""Of what `picture` draws; to be raised when that changes."""
+_VERSION = 2
+"""Of what a row holds; to be raised when that changes."""
 
+_FIELD = "picture"
 _CHUNK = 64
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Sounds(Protocol):
@@ -66,14 +58,14 @@ class PictureSet:
     ----------
     spec : PictureSpec
     path : Path
-        A NumPy file of bytes (N, height, width), looked at in place and never read whole.
+        A NumPy file of bytes, looked at in place and never read whole.
     variants : tuple of PictureSet
         The same sounds changed, to train on.
     """
 
     def __init__(self, path: Path, spec: PictureSpec, variants: Sequence[PictureSet] = ()) -> None:
         self.path, self.spec, self.variants = path, spec, tuple(variants)
-        self._rows: Bytes = np.load(path, mmap_mode="r", allow_pickle=False)
+        self._rows: Bytes = np.load(path, mmap_mode="r", allow_pickle=False)[_FIELD]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -166,11 +158,9 @@ def load_pictures(
 
     Raises
     ------
-    MediaError
-        When a sound ends the process that decodes it.
     DataError
-        When a sound is damaged, the folder cannot be written, the disk is full, or another run is
-        drawing the same pictures.
+        When a sound is damaged or ends the process that decodes it, the folder cannot be written,
+        the disk is full, or another run is drawing the same pictures.
     """
     folder = corpus.folder / FOLDER if folder is None else Path(folder)
     about: dict[str, Any] = {
@@ -183,16 +173,11 @@ def load_pictures(
     }
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     path = folder / f"{key}.npy"
-    shape = (len(corpus), *spec.size)
     if not len(corpus):
         raise DataError(at(corpus.folder, "holds no sounds: nothing to draw"))
-    if _missing(path, shape).any():
-        try:
-            with only_one(path, str(os.getpid())):
-                _draw_missing(corpus, spec, path, about, workers, progress)
-        except Busy:
-            problem = "is being made by another run: wait until that has ended"
-            raise DataError(at(path, problem)) from None
+    change = changes or SoundChange() if variant else None
+    tasks = [(str(corpus.path(row)), row, spec, change, variant) for row in range(len(corpus))]
+    fill(path, _kind(spec), tasks, _draw, about, lost=_lost, workers=workers, progress=progress)
     return PictureSet(path, spec)
 
 
@@ -202,112 +187,25 @@ def _order(corpus: Sounds) -> str:
     return hashlib.sha256(names.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _missing(path: Path, shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
-    """Which rows of a file are still to be drawn, (N,): all where it is not whole."""
-    try:
-        done = np.frombuffer(_marks(path).read_bytes(), np.uint8)
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-        if len(done) == shape[0] and stored.shape == shape and stored.dtype == np.uint8:
-            return np.asarray(done == 0)
-    except (OSError, ValueError, EOFError):
-        pass  # there is none, or a part of one
-    return np.ones(shape[0], bool)
-
-
-def _marks(path: Path) -> Path:
-    """Beside the pictures: a byte a row, 1 where it is drawn."""
-    return path.with_suffix(".done")
-
-
-def _draw_missing(
-    corpus: Sounds,
-    spec: PictureSpec,
-    path: Path,
-    about: dict[str, Any],
-    workers: int | None,
-    progress: OnProgress | None,
-) -> None:
-    shape = (len(corpus), *spec.size)
-    missing = _missing(path, shape)
-    change = SoundChange(**about["changes"]) if about["changes"] else None
-    todo = [
-        (str(corpus.path(int(row))), int(row), spec, change, about["variant"])
-        for row in np.flatnonzero(missing)
-    ]
-    done = len(missing) - len(todo)
-    if done:
-        log.info("%s: %d of %d pictures are there; going on", path, done, len(missing))
-    size = int(np.prod(spec.size))
-    try:
-        if missing.all():
-            _start(path, shape, about)
-        # Written, and not through the memory map: there a full disk would kill the process.
-        with path.open("r+b", buffering=0) as pictures, _marks(path).open("r+b", 0) as marks:
-            begin = path.stat().st_size - len(corpus) * size
-            with closing(_drawn(todo, workers)) as rows:  # ends the processes, whatever comes
-                for row, drawn in rows:
-                    _put(pictures, begin + row * size, drawn.tobytes())
-                    _put(marks, row, b"\1")
-                    done += 1
-                    if progress:
-                        progress(done, len(missing))
-    except OSError as error:
-        problem = error.strerror or str(error)
-        raise DataError(at(path, f"cannot be written ({problem}); make room, then again")) from None
-
-
-def _put(file: Any, position: int, data: bytes) -> None:
-    file.seek(position)
-    while data:  # an unbuffered file may take a part, on a disk that is nearly full
-        data = data[file.write(data) :]
-
-
-def _start(path: Path, shape: tuple[int, ...], about: dict[str, Any]) -> None:
-    """Lay out an empty file of pictures; it takes no room on the disk before rows are written."""
-    _marks(path).unlink(missing_ok=True)
-    write_json(path.with_suffix(".json"), about)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        described = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, described)
-        file.truncate(file.tell() + int(np.prod(shape)))
-    with atomic_path(_marks(path)) as temporary:
-        temporary.write_bytes(bytes(shape[0]))
-
-
 _Task = tuple[str, int, PictureSpec, SoundChange | None, int]
 
 
-def _drawn(todo: list[_Task], workers: int | None) -> Generator[tuple[int, Bytes], None, None]:
-    """Rows and their pictures, as they are done."""
-    with _one_thread_each():
-        for task, drawn in spread(_draw, todo, workers):
-            if drawn is None:
-                raise MediaError(at(task[0], "ends any process that decodes it: leave it out"))
-            yield task[1], drawn
+def _kind(spec: PictureSpec) -> np.dtype[Any]:
+    """What is kept of a sound."""
+    return np.dtype([(_FIELD, np.uint8, spec.size)])
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started meanwhile multiply matrices in one thread, or cores times cores would.
-
-    The libraries read this as they are loaded, before anything can be called in the process.
-    """
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value
+def _lost(task: _Task) -> str:
+    return at(task[0], "ends any process that decodes it: leave it out")
 
 
-def _draw(task: _Task) -> Bytes:
+def _draw(task: _Task) -> npt.NDArray[Any]:
     path, row, spec, change, variant = task
     sound = prepared_sound(path, spec.mel.rate)
     if change is not None:
         if spec.trim_db is not None:  # before noise hides where the voice begins
             sound = trimmed(sound, spec.mel.rate, spec.trim_db)[0]
         sound = changed(sound, spec.mel.rate, change, np.random.default_rng([variant, row]))
-    return np.asarray(np.rint(picture(sound, spec) * HIGHEST), np.uint8)
+    drawn = np.zeros((), _kind(spec))
+    drawn[_FIELD] = np.rint(picture(sound, spec) * HIGHEST)
+    return drawn

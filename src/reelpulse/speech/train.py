@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 import reelpulse
 from reelpulse.errors import DataError, at
-from reelpulse.files import Busy, atomic_path, only_one
 from reelpulse.learn.fit import beside
+from reelpulse.learn.kept import alone, clear, read_outputs, write_outputs
 from reelpulse.learn.onnx_file import write_onnx
 from reelpulse.settings import SpeechTrainSettings, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
 from reelpulse.speech.dataset import PictureSet, load_pictures
 from reelpulse.speech.fitting import (
-    Array,
     FittedSpeech,
     fit_speech,
     missing_classes,
@@ -245,7 +242,7 @@ def fit_and_judge(
     outputs_file = kept.with_suffix(".npz")
     plan = plan_of(corpus, parts, settings, pictures.spec)
     if not again:
-        outputs = _read(outputs_file, plan, (len(parts.test), len(EMOTIONS)))
+        outputs = read_outputs(outputs_file, plan, (len(parts.test), len(EMOTIONS)))
         if outputs is not None:
             return judged(corpus, parts.test, outputs), None
     file = kept.with_suffix(".safetensors")
@@ -254,42 +251,9 @@ def fit_and_judge(
     if not np.isfinite(outputs).all():
         raise DataError(at(corpus.folder, "predictions are not finite: try a lower --rate"))
     if not again and not beside():
-        with atomic_path(outputs_file) as temporary, open(temporary, "wb") as stream:
-            np.savez(stream, plan=plan, outputs=outputs)
+        write_outputs(outputs_file, plan, outputs)
         file.unlink(missing_ok=True)
     return judged(corpus, parts.test, outputs), fitted
-
-
-def _read(path: Path, plan: str, shape: tuple[int, int]) -> Array | None:
-    """Outputs of a finished fold; None where there are none of this very plan."""
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            outputs = np.asarray(found["outputs"], np.float32)
-            return outputs if str(found["plan"]) == plan and outputs.shape == shape else None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None
-
-
-@contextmanager
-def alone(parts: Path, speech: str | Path, path: Path) -> Iterator[None]:
-    """Be the only run at work on a folder of parts; those that train beside it are let in."""
-    if beside():
-        yield
-        return
-    try:
-        with only_one(parts, str(speech)):
-            yield
-    except Busy:
-        raise DataError(at(path, "is being trained by another run: wait for it")) from None
-
-
-def clear(parts: Path) -> None:
-    """Remove what was kept to go on from, and nothing else."""
-    with suppress(OSError):
-        for pattern in ("*.npz", "*.safetensors"):
-            for file in parts.glob(pattern):
-                file.unlink(missing_ok=True)
-        parts.rmdir()
 
 
 def _facts(corpus: Corpus, parts: Parts) -> dict[str, Any]:

@@ -85,8 +85,8 @@ def compare(
 def _print(found: GenreComparison, path: Path) -> None:
     from rich.text import Text
 
-    from reelpulse.cli.display import printable, table_console
-    from reelpulse.cli.genre.tables import TITLES, plain_table, score_text
+    from reelpulse.cli.display import plain_table, printable, score_text, table_console
+    from reelpulse.cli.genre.tables import TITLES
 
     console = table_console()
     parts = found.facts["parts"]

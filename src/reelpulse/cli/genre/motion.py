@@ -65,8 +65,7 @@ def motion(
 def _print(found: MotionSpread, files: list[Path]) -> None:
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable, table_console
-    from reelpulse.cli.speech.tables import plain_table
+    from reelpulse.cli.display import note, plain_table, printable, table_console
     from reelpulse.export.genre_motion import HEAD, figure_rows, verdict
 
     for text in found.notes:

@@ -150,15 +150,14 @@ def _film(
 
 
 def _print_film(found: FilmPrediction) -> None:
-    from rich.table import Table
 
-    from reelpulse.cli.display import printable, table_console
+    from reelpulse.cli.display import plain_table, printable, table_console
     from reelpulse.times import clock_text
 
     count = len(found.shots)
     shots = f"{count} shot{'s' if count > 1 else ''}"
     typer.echo(f"{printable(found.file)}: {_shares(found.probabilities)}, {shots}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     for column in ("   #", "from", "to", "genre", "share"):
         table.add_column(column, header_style="dim")
     for number, shot in enumerate(found.shots, 1):

@@ -6,34 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from reelpulse.genre.judged import Judged
-    from reelpulse.learn.metrics import Score
 
 TITLES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 """Figures shown; the JSON has more."""
 
 _MOST_FILMS = 24
 """So many are shown; the JSON has them all."""
-
-
-def score_text(score: Score) -> str:
-    """A figure and its interval, with three decimals."""
-    return f"{score.value:.3f} ({score.low:.3f}–{score.high:.3f})"
-
-
-def plain_table(titles: list[str]) -> Table:
-    """A table without lines; the first column has names."""
-    from rich.table import Table
-    from rich.text import Text
-
-    from reelpulse.cli.display import printable
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in titles:
-        table.add_column(Text(printable(title)), no_wrap=True, header_style="dim")
-    return table
 
 
 def many(count: int, what: str, ending: str = "s") -> str:
@@ -45,7 +25,7 @@ def print_judged(console: Console, tested: Judged) -> None:
     """Print the figures, those of each class and film, and the confusion matrix."""
     from rich.text import Text
 
-    from reelpulse.cli.display import printable
+    from reelpulse.cli.display import plain_table, printable, score_text
     from reelpulse.learn.metrics import FEWEST_GROUPS, by_class
 
     def line(text: str) -> None:

@@ -73,15 +73,14 @@ def _print(tried: Tried, page: Path) -> None:
     import sys
 
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable
+    from reelpulse.cli.display import note, plain_table, printable
     from reelpulse.export.evaluation import ahead_text, cells, headline
 
     for warning in tried.evaluation.warnings:
         note(f"warning: {warning}")
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table = plain_table(gap=3)
     table.add_column("", no_wrap=True)
     for name in tried.evaluation.figures:
         table.add_column(Text(printable(name)), header_style="dim")

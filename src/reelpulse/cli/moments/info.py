@@ -50,10 +50,9 @@ def info(
 
 def _print(found: dict[str, Any], entries: list[dict[str, Any]]) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable
+    from reelpulse.cli.display import note, plain_table, printable
     from reelpulse.times import clock_text
 
     # Into a file or a pipe, a clip is a line.
@@ -63,7 +62,7 @@ def _print(found: dict[str, Any], entries: list[dict[str, Any]]) -> None:
     for name, text in _facts(found):
         console.print(f"  {name:<10}", Text(printable(text)), soft_wrap=True)
     if entries:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table = plain_table()
         for column in _COLUMNS:
             table.add_column(column, no_wrap=True, header_style="dim")
         for entry in entries:

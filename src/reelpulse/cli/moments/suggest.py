@@ -114,16 +114,15 @@ def _print(windows: Sequence[Suggestion], out: str | None) -> None:
     import sys
 
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    from reelpulse.cli.display import printable
+    from reelpulse.cli.display import plain_table, printable
     from reelpulse.times import clock_text
 
     # Into a file or a pipe, a window is a line.
     width = None if sys.stdout.isatty() else _ONE_LINE
     console = Console(emoji=False, markup=False, highlight=False, width=width)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     for column in ("  #", "file", "from", "to", "score", "why"):
         table.add_column(column, no_wrap=column not in ("file", "why"), header_style="dim")
     for rank, window in enumerate(windows, 1):

@@ -34,14 +34,13 @@ def figures_table(
     more : sequence of str
         Titles of further columns.
     """
-    from rich.table import Table
-
+    from reelpulse.cli.display import plain_table
     from reelpulse.export.comparison import TITLES, cell_texts
     from reelpulse.moments.training.comparison import SHOWN
 
     roomy = console.width >= _ROOMY
     shown = SHOWN[task.kind]
-    table = Table(box=None, pad_edge=False, padding=(0, 2 if roomy else 1, 0, 0))
+    table = plain_table(gap=2 if roomy else 1)
     table.add_column("", no_wrap=True)
     for title in (*(TITLES[name] for name in shown), *more):
         table.add_column(title, header_style="dim")

@@ -73,17 +73,16 @@ def train(
 
 
 def _print(found: Training) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable, table_console
+    from reelpulse.cli.display import note, plain_table, printable, table_console
     from reelpulse.export.comparison import TITLES, figure_text
     from reelpulse.moments.training.comparison import SHOWN
 
     for warning in found.warnings:
         note(f"warning: {warning}")
     shown = SHOWN[found.task.kind]
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = plain_table()
     for title in ("", *(TITLES[name] for name in shown)):
         table.add_column(title, no_wrap=not title, header_style="dim")
     for name, scores in {found.network: found.scores, **found.baselines}.items():

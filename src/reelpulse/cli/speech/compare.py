@@ -81,8 +81,8 @@ def compare(
 def _print(found: SpeechComparison, path: Path) -> None:
     from rich.text import Text
 
-    from reelpulse.cli.display import note, printable, table_console
-    from reelpulse.cli.speech.tables import TITLES, plain_table, score_text
+    from reelpulse.cli.display import note, plain_table, printable, score_text, table_console
+    from reelpulse.cli.speech.tables import TITLES
 
     for warning in found.warnings:
         note(f"warning: {warning}")

@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-    from reelpulse.learn.metrics import Score
     from reelpulse.speech.judged import Judged
 
 TITLES = {"macro_f1": "macro F1", "precision": "precision", "uar": "UAR", "war": "WAR"}
@@ -18,26 +16,11 @@ _MOST_SPEAKERS = 12
 """So many are shown; the JSON has them all."""
 
 
-def score_text(score: Score) -> str:
-    """A figure and its interval, with three decimals."""
-    return f"{score.value:.3f} ({score.low:.3f}–{score.high:.3f})"
-
-
-def plain_table(titles: list[str]) -> Table:
-    """A table without lines; the first column has names."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in titles:
-        table.add_column(title, no_wrap=True, header_style="dim")
-    return table
-
-
 def print_judged(console: Console, tested: Judged) -> None:
     """Print the figures, those of each class and speaker, and the confusion matrix."""
     from rich.text import Text
 
-    from reelpulse.cli.display import printable
+    from reelpulse.cli.display import plain_table, printable, score_text
     from reelpulse.learn.metrics import by_class
     from reelpulse.speech.corpus import EMOTIONS
 
