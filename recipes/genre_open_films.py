@@ -30,7 +30,8 @@ PIECES = {
     "fluxstream_sintel.webm": ("animation_3d", "Sintel"),
     "tears_of_steel_battle_mdn.webm": ("sf", "Tears of Steel"),
 }
-"""Genre and film of each piece. Others at hand (`fluxstream_bunny.webm`) show the same scenes."""
+"""Genre and film of each piece. `fluxstream_bunny.webm` is left out: it shows the scenes of the
+first."""
 
 MARGIN = 0.15
 """Seconds left out at both ends of a scene: so exactly is a cut known."""

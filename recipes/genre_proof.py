@@ -57,7 +57,7 @@ class How:
 
 NETWORKS = {
     "fc": How("68x120", 3, rate=1e-4, single=True),
-    "vgg16": How("32x32", 1, rate=1e-4, single=True),
+    "vgg16": How("32x32", 1, 64, 1e-4, single=True),
     "resnet50": How("80x80", 1, single=True),
     "inception_v3": How("80x80", 1, single=True),
     "flownet_fc": How("80x80", 2),
