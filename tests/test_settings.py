@@ -137,6 +137,8 @@ OTHER: dict[str, dict[str, Any]] = {
         "normalise": "imagenet",
         "picture": ("size=64",),
         "augment": ("mixup=0.2",),
+        "variants": 2,
+        "sound": ("speed=0.05",),
         "seed": 7,
     },
     "genre": {
@@ -180,6 +182,7 @@ IN_FILE: dict[str, Any] = {
     "precision": 0.9,
     "steps": 7,
     "patience": 7,
+    "variants": 7,
     "rate": 7.0,
     "threads": 7,
     "network": "other",
