@@ -184,3 +184,16 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Nothing trains on more cores than one: the workers of the tests would wait for each other."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    usual = os.sched_getaffinity(0)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {sorted(usual)[worker % len(usual)]})
+    yield
+    os.sched_setaffinity(0, usual)

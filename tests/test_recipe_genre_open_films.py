@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("one_core")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
