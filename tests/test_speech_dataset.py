@@ -131,7 +131,7 @@ def test_statistics_are_of_the_rows_asked_for_alone(
 
 
 def test_pictures_of_one_value_can_still_be_normalised(tmp_path: Path) -> None:
-    np.save(tmp_path / "flat.npy", np.zeros((3, 4, 4), np.uint8))
+    np.save(tmp_path / "flat.npy", np.zeros(3, [("picture", np.uint8, (4, 4))]))
     mean, std = PictureSet(tmp_path / "flat.npy", SPEC).statistics([0, 1])
     assert mean == 0
     assert std > 0
