@@ -21,9 +21,10 @@ from typing import Any
 
 from reelpulse.errors import ReelpulseError
 from reelpulse.files import write_json
+from reelpulse.settings import SPLITS, SpeechTrainSettings, as_dict
 from reelpulse.speech.corpus import load_corpus
 from reelpulse.speech.networks import SPEECH_NETWORKS
-from reelpulse.speech.settings import SPLITS, SpeechTrainSettings, as_dict, checked
+from reelpulse.speech.settings import checked
 from reelpulse.speech.train import train
 
 FIGURES = ("macro_f1", "precision", "recall")

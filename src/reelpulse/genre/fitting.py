@@ -28,7 +28,7 @@ from reelpulse.learn.fit import FitSettings, Kept, beside, fit, on_threads
 from reelpulse.learn.memory import out_of_memory, too_large
 from reelpulse.learn.metrics import confusion
 from reelpulse.learn.onnx_file import check, from_torch
-from reelpulse.learn.surroundings import cores
+from reelpulse.learn.surroundings import cores, on_gpu, precision_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -172,11 +172,8 @@ def fit_genre(
         from torch.nn import functional
     except ImportError:
         raise MissingExtra("train", "training a network") from None
-    cuda = torch.cuda.is_available()
     settings = plan.settings
-    if cuda and settings.devices > torch.cuda.device_count():
-        have = torch.cuda.device_count()
-        raise SettingsError(f"--devices {settings.devices}: this machine has {have}")
+    gpu = on_gpu(settings.devices)
     spec = spec_of(plan, kept, parts)
 
     def build() -> nn.Module:
@@ -198,7 +195,7 @@ def fit_genre(
         optimiser=plan.optimiser,
         step_decay=plan.step_decay,
         accumulate=settings.accumulate,
-        precision=_precision(settings.bits, cuda),
+        precision=precision_of(settings.bits, gpu=gpu),
         devices=settings.devices,
         watched=WATCHED,
     )
@@ -303,11 +300,3 @@ def _answering(network: nn.Module) -> nn.Module:
             return shares
 
     return Answering().eval()
-
-
-def _precision(wanted: str, cuda: bool) -> str:
-    import torch
-
-    half = "bf16" if not cuda or torch.cuda.is_bf16_supported() else "16"
-    chosen = (half if cuda else "32") if wanted == "auto" else wanted
-    return "32-true" if chosen == "32" else f"{chosen}-mixed"

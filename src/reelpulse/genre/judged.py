@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelpulse.genre.pairs import Pairs
-from reelpulse.learn.figures import figures_of, scores_of
+from reelpulse.learn.figures import figures_of, rounded_classes, scores_of
 from reelpulse.learn.metrics import Score, by_class, confusion
 
 Array = npt.NDArray[np.float32]
@@ -57,7 +57,7 @@ class Judged:
             "pairs": len(self.labels),
             "films": len(np.unique(self.films)),
             "scores": {name: score.as_list() for name, score in self.scores().items()},
-            "classes": _rounded(by_class(self.matrix, self.classes)),
+            "classes": rounded_classes(by_class(self.matrix, self.classes)),
             "by_film": self.by_film(),
             "confusion": self.matrix.tolist(),
         }
@@ -109,10 +109,3 @@ def matrix_figures(matrix: npt.ArrayLike) -> dict[str, float]:
     """`FIGURES` of a confusion matrix."""
     found = figures_of(matrix)
     return {name: found[known] for name, known in FIGURES.items()}
-
-
-def _rounded(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    return {
-        name: {part: round(value, 4) for part, value in row.items()}
-        for name, row in figures.items()
-    }

@@ -182,3 +182,11 @@ def _score(value: float, drawn: Floats) -> Score:
         return Score(value, math.nan, math.nan)
     low, high = np.percentile(drawn, (2.5, 97.5))
     return Score(value, float(low), float(high))
+
+
+def rounded_classes(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Figures of each class (`reelpulse.learn.metrics.by_class`) with four decimals, for JSON."""
+    return {
+        name: {part: round(value, 4) for part, value in row.items()}
+        for name, row in figures.items()
+    }

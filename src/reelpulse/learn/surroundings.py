@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from reelpulse.errors import SettingsError
+
 
 @contextmanager
 def on_threads(count: int) -> Iterator[None]:
@@ -76,3 +78,30 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def on_gpu(devices: int) -> bool:
+    """Whether a fit runs on GPUs.
+
+    Raises
+    ------
+    SettingsError
+        When there are some, but not so many.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return False
+    have = torch.cuda.device_count()
+    if devices > have:
+        raise SettingsError(f"--devices {devices}: this machine has {have}")
+    return True
+
+
+def precision_of(bits: str, *, gpu: bool) -> str:
+    """What Lightning calls so many bits: mixed on a GPU, and where it is asked for."""
+    import torch
+
+    half = "bf16" if not gpu or torch.cuda.is_bf16_supported() else "16"
+    chosen = (half if gpu else "32") if bits == "auto" else bits
+    return "32-true" if chosen == "32" else f"{chosen}-mixed"

@@ -25,14 +25,14 @@ from reelpulse.learn.figures import ahead_by
 from reelpulse.learn.fit import beside
 from reelpulse.learn.kept import alone
 from reelpulse.learn.metrics import Score
-from reelpulse.settings import SpeechTrainSettings, one_of
+from reelpulse.settings import SpeechTrainSettings, as_dict, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 from reelpulse.speech.dataset import PictureSet
 from reelpulse.speech.fitting import Array, FittedSpeech
 from reelpulse.speech.judged import Judged, judged
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import normalised
-from reelpulse.speech.settings import as_dict, checked
+from reelpulse.speech.settings import checked
 from reelpulse.speech.splitting import Parts
 from reelpulse.speech.train import OnWork, drawn, fit_and_judge, read_corpus
 

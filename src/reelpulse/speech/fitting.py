@@ -19,14 +19,14 @@ from reelpulse.learn.fit import FitSettings, Kept, fit, on_threads
 from reelpulse.learn.memory import out_of_memory, too_large
 from reelpulse.learn.metrics import confusion
 from reelpulse.learn.onnx_file import check, from_torch
-from reelpulse.learn.surroundings import cores
-from reelpulse.settings import SpeechTrainSettings
+from reelpulse.learn.surroundings import cores, on_gpu, precision_of
+from reelpulse.settings import SpeechTrainSettings, as_dict
 from reelpulse.speech.batches import PictureBatches
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 from reelpulse.speech.dataset import PictureSet
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import PictureSpec, normalised
-from reelpulse.speech.settings import as_dict, augment_of
+from reelpulse.speech.settings import augment_of
 from reelpulse.speech.splitting import Parts
 
 if TYPE_CHECKING:
@@ -151,10 +151,7 @@ def fit_speech(
         import torch
     except ImportError:
         raise MissingExtra("train", "training a network") from None
-    cuda = torch.cuda.is_available()
-    if cuda and settings.devices > torch.cuda.device_count():
-        have = torch.cuda.device_count()
-        raise SettingsError(f"--devices {settings.devices}: this machine has {have}")
+    gpu = on_gpu(settings.devices)
     network = SPEECH_NETWORKS[settings.network]
     spec = pictures.spec.with_statistics(*pictures.statistics(parts.train))
     count = len(EMOTIONS)
@@ -178,7 +175,7 @@ def fit_speech(
         optimiser=settings.optimiser,
         warm=settings.warmup if settings.schedule == "cosine" else None,
         accumulate=settings.accumulate,
-        precision=_precision(settings.bits, cuda),
+        precision=precision_of(settings.bits, gpu=gpu),
         devices=settings.devices,
         watched=WATCHED,
     )
@@ -267,14 +264,6 @@ def _answering(network: nn.Module) -> nn.Module:
     from torch import nn
 
     return nn.Sequential(network, nn.Softmax(1)).eval()
-
-
-def _precision(wanted: str, cuda: bool) -> str:
-    import torch
-
-    half = "bf16" if not cuda or torch.cuda.is_bf16_supported() else "16"
-    chosen = (half if cuda else "32") if wanted == "auto" else wanted
-    return "32-true" if chosen == "32" else f"{chosen}-mixed"
 
 
 def missing_classes(corpus: Corpus) -> list[str]:

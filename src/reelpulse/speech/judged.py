@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.learn.figures import figures_of, scores_of
+from reelpulse.learn.figures import figures_of, rounded_classes, scores_of
 from reelpulse.learn.metrics import Score, by_class, confusion
 from reelpulse.speech.corpus import EMOTIONS, Corpus
 
@@ -50,7 +50,7 @@ class Judged:
             "clips": len(self.labels),
             "speakers": len(np.unique(self.speakers)),
             "scores": {name: score.as_list() for name, score in self.scores().items()},
-            "classes": _rounded(by_class(self.matrix, EMOTIONS)),
+            "classes": rounded_classes(by_class(self.matrix, EMOTIONS)),
             "by_speaker": self.by_speaker(),
             "confusion": self.matrix.tolist(),
         }
@@ -83,10 +83,3 @@ def joined(parts: list[Judged]) -> Judged:
         np.concatenate([part.speakers for part in parts]),
         np.concatenate([part.outputs for part in parts]),
     )
-
-
-def _rounded(figures: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    return {
-        name: {part: round(value, 4) for part, value in row.items()}
-        for name, row in figures.items()
-    }

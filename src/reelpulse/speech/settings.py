@@ -65,14 +65,6 @@ def checked(settings: SpeechTrainSettings, changes: Mapping[str, Any]) -> Speech
     return found
 
 
-def as_dict(settings: SpeechTrainSettings) -> dict[str, Any]:
-    """Plain values, to be kept with a model."""
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(settings).items()
-    }
-
-
 def augment_of(settings: SpeechTrainSettings) -> Augment:
     """How pictures are varied.
 

@@ -15,7 +15,7 @@ from reelpulse.errors import DataError, at
 from reelpulse.learn.fit import beside
 from reelpulse.learn.kept import alone, clear, read_outputs, write_outputs
 from reelpulse.learn.onnx_file import write_onnx
-from reelpulse.settings import SpeechTrainSettings, one_of
+from reelpulse.settings import SpeechTrainSettings, as_dict, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
 from reelpulse.speech.dataset import PictureSet, load_pictures
 from reelpulse.speech.fitting import (
@@ -27,7 +27,7 @@ from reelpulse.speech.fitting import (
 from reelpulse.speech.judged import Judged, joined, judged
 from reelpulse.speech.model import KIND, VERSION
 from reelpulse.speech.networks import SPEECH_NETWORKS
-from reelpulse.speech.settings import as_dict, checked, picture_of, sound_of
+from reelpulse.speech.settings import checked, picture_of, sound_of
 from reelpulse.speech.splitting import PARTS, Parts, split
 
 log = logging.getLogger(__name__)
