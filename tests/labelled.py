@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from fakes import calm
+from fakes import calm, hidden
+from reelpulse.moments.dataset.build import build
+from reelpulse.moments.dataset.built import Built
+from reelpulse.moments.dataset.clips import make_clip_file
 from reelpulse.moments.inputs import Steps
+from reelpulse.settings import AnalyzeSettings
 from reelpulse.timeline import (
+    FACE_COLUMNS,
     LOUDNESS_COLUMNS,
     Block,
     Faces,
@@ -20,6 +25,8 @@ from reelpulse.timeline import (
 )
 
 COLUMNS = ("loudness", "laughter", "valence")
+HEARD = AnalyzeSettings(stream=("loudness",))
+RANGES = "file,start,end,label"
 
 
 def some_steps(count: int, *, steps: int = 15, embeddings: int = 0, seed: int = 0) -> Steps:
@@ -54,3 +61,27 @@ def write_table(path: Path, rows: Sequence[Sequence[Any]], header: str = "file,l
     lines = [header, *(",".join(str(cell) for cell in row) for row in rows)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def some_clips(path: Path, count: int = 100, **what: Any) -> Path:
+    """A dataset whose every second clip is funny."""
+    facts = {
+        "person": [("김", "Lee")[row % 2] for row in range(count)],
+        "source": [f"stream {row // 10}" for row in range(count)],
+        "duration": [5 + row % 4 for row in range(count)],
+    }
+    given = {"columns": COLUMNS, "facts": facts, **what}
+    return make_clip_file(path, some_steps(count), np.arange(count) % 2, **given)
+
+
+def heard(labels: Path, out: Path, **more: Any) -> Built:
+    """Build from sound alone: no models are needed, and all of it is measured."""
+    return build(labels, out, **{"column": ("loudness",), "analysis": HEARD, **more})
+
+
+def write_gappy_stream(path: Path) -> Path:
+    """A timeline of 90 s, the face gone from 30 to 33 s and from 60 to 70 s."""
+    timeline = calm(90)
+    for start, end in ((30, 33), (60, 70)):
+        timeline = hidden(timeline, FACE_COLUMNS, slice(2 * start, 2 * end))
+    return write_stream(path, timeline)

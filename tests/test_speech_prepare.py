@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,66 +12,30 @@ import pytest
 
 from conftest import Command
 from films import Sound, make_video, noise
-from reelpulse.errors import DataError, SettingsError
-from reelpulse.files import only_one
-from reelpulse.learn.workers import spread
+from recordings import RATE, prepare_here, table_rows, write_speech_corpus, write_voice
+from reelpulse.errors import SettingsError
 from reelpulse.media import decode_sound, read_sound, write_sound
 from reelpulse.speech import extract as extracting
 from reelpulse.speech.corpus import COLUMNS, load_corpus
 from reelpulse.speech.extract import PrepareSettings
 from reelpulse.speech.layouts import LAYOUTS
-from reelpulse.speech.prepare import Prepared, prepare
-
-RATE = 16_000
-
-
-def voice(path: Path, seed: int, seconds: float = 0.6, lead: float = 0.2) -> Path:
-    """A sound of its own, with silence before and after it."""
-    sound = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE))
-    quiet = np.zeros(round(lead * RATE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_sound(path, np.concatenate([quiet, sound, quiet]), RATE)
-    return path
+from reelpulse.speech.prepare import prepare
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Three speakers in AI Hub's layout, of whom much is missing."""
-    folder = tmp_path / "corpus"
-    for seed, name in enumerate(
-        [
-            *("0~9/000/movie/001", "0~9/000/movie/051", "0~9/000/movie/320"),
-            *("0~9/002/movie/170", "10~19/011/movie/230", "10~19/011/movie/260"),
-        ]
-    ):
-        voice(folder / f"{name}.flac", seed)
-    made = Sound(rate=44_100, channels=2, wave=noise)
-    make_video(folder / "10~19/011/movie/120.mp4", seconds=1, sounds=[made])
-    make_video(folder / "flat/5번 연기자_0002.mp4", seconds=1.2, sounds=[made])
-    (folder / "0~9/001/picture").mkdir(parents=True)
-    (folder / "0~9/001/picture/001.png").write_bytes(b"a still")
-    return folder
-
-
-def rows(folder: Path) -> dict[str, dict[str, str]]:
-    with (folder / "table.csv").open(encoding="utf-8", newline="") as file:
-        return {row["name"]: row for row in csv.DictReader(file)}
-
-
-def quick(corpus: Path, out: Path, **options: Any) -> Prepared:
-    """In this process."""
-    return prepare(corpus, out, **{"workers": 1, **options})
+    return write_speech_corpus(tmp_path / "corpus")
 
 
 def test_sound_and_table_come_out(corpus: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     out = tmp_path / "speech"
-    result = quick(corpus, out, progress=lambda *now: seen.append(now))
+    result = prepare_here(corpus, out, progress=lambda *now: seen.append(now))
     assert (len(result), result.speakers, result.fresh) == (8, 4, 8)
     assert result.counts["happiness"] == 2
     assert seen == [(i, 8) for i in range(1, 9)]
     assert not result.problems
-    table = rows(out)
+    table = table_rows(out)
     assert [*next(iter(table.values()))] == list(COLUMNS)
     first = table["000_001"]
     assert (first["speaker"], first["label"]) == ("000", "happiness")
@@ -110,7 +68,7 @@ def test_sound_and_table_come_out(corpus: Path, tmp_path: Path) -> None:
 )
 def test_sound_of_any_kind_becomes_sixteen_kilohertz_mono(tmp_path: Path, sound: Sound) -> None:
     make_video(tmp_path / "in/001/001.wav", codec="", seconds=1.6, sounds=[sound])
-    quick(tmp_path / "in", tmp_path / "out")
+    prepare_here(tmp_path / "in", tmp_path / "out")
     samples = read_sound(tmp_path / "out/001_001.flac")
     assert len(samples) == 1.6 * RATE
     truth = noise(np.arange(len(samples)) / RATE)
@@ -125,10 +83,10 @@ def test_what_cannot_be_taken_is_named_and_the_others_are(corpus: Path, tmp_path
     (films / "012.mp4").write_bytes(b"no video" * 500)
     make_video(films / "013.mp4", seconds=1)
     write_sound(films / "014.flac", np.zeros(RATE))
-    voice(films / "015.flac", 9, seconds=0.05, lead=0)
-    voice(films / "016.flac", 10, seconds=0.05, lead=0.5)
-    voice(films / "351.flac", 11)
-    result = quick(corpus, tmp_path / "out")
+    write_voice(films / "015.flac", 9, seconds=0.05, lead=0)
+    write_voice(films / "016.flac", 10, seconds=0.05, lead=0.5)
+    write_voice(films / "351.flac", 11)
+    result = prepare_here(corpus, tmp_path / "out")
     assert len(result) == 8
     said = {Path(line.split(": ")[0]).name: line.split(": ", 1)[1] for line in result.problems}
     assert set(said) == {*(f"{n:03d}.mp4" for n in (10, 11, 12, 13))} | {
@@ -147,19 +105,19 @@ def test_what_cannot_be_taken_is_named_and_the_others_are(corpus: Path, tmp_path
 def test_damaged_sound_is_taken_with_a_note_and_ruined_sound_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    voice(tmp_path / "in/001/001.flac", 1)
-    voice(tmp_path / "in/001/002.flac", 2)
+    write_voice(tmp_path / "in/001/001.flac", 1)
+    write_voice(tmp_path / "in/001/002.flac", 2)
 
     def hurt(path: Path, *arguments: Any) -> Any:
         return replace(decode_sound(path), damaged=3 if path.stem == "001" else 30, packets=100)
 
     monkeypatch.setattr(extracting, "decode_sound", hurt)
-    result = quick(tmp_path / "in", tmp_path / "out")
+    result = prepare_here(tmp_path / "in", tmp_path / "out")
     films = tmp_path / "in/001"
     assert f"{films}/001.flac: 3 packets of its sound do not decode: listen to it" in result.notes
     problem = f"{films}/002.flac: 30 of 100 packets of its sound do not decode"
     assert result.problems == (problem,)
-    assert [*rows(tmp_path / "out")] == ["001_001"]
+    assert [*table_rows(tmp_path / "out")] == ["001_001"]
 
 
 def test_one_sound_under_two_names_is_kept_once(corpus: Path, tmp_path: Path) -> None:
@@ -167,33 +125,33 @@ def test_one_sound_under_two_names_is_kept_once(corpus: Path, tmp_path: Path) ->
     for twin in (films / "002.flac", corpus / "0~9/002/movie/003.flac"):
         twin.write_bytes((films / "001.flac").read_bytes())
     out = tmp_path / "out"
-    result = quick(corpus, out)
+    result = prepare_here(corpus, out)
     assert len(result) == 8
     assert f"{films}/002.flac: is the same sound as {films}/001.flac: left out" in result.notes
     assert not (out / "000_002.flac").exists()
-    again = quick(corpus, out)
+    again = prepare_here(corpus, out)
     assert (again.fresh, len(again)) == (0, 8)
     (films / "001.flac").unlink()
-    moved_up = quick(corpus, out)
+    moved_up = prepare_here(corpus, out)
     assert (moved_up.fresh, len(moved_up)) == (2, 8)  # the other twin is looked at too
-    assert {"000_002", "000_051"} < {*rows(out)}
+    assert {"000_002", "000_051"} < {*table_rows(out)}
     assert not (out / "000_001.flac").exists()
 
 
 def test_one_sound_with_two_labels_is_not_kept(corpus: Path, tmp_path: Path) -> None:
     films = corpus / "0~9/000/movie"
     (films / "150.flac").write_bytes((films / "001.flac").read_bytes())
-    result = quick(corpus, tmp_path / "out")
+    result = prepare_here(corpus, tmp_path / "out")
     assert len(result) == 7
     (problem,) = result.problems
     assert "one sound with the labels happiness and neutral" in problem
-    assert not {"000_001", "000_150"} & {*rows(tmp_path / "out")}
+    assert not {"000_001", "000_150"} & {*table_rows(tmp_path / "out")}
 
 
 def test_files_of_one_name_are_both_kept(corpus: Path, tmp_path: Path) -> None:
-    voice(corpus / "again/000/movie/001.flac", 77)
-    result = quick(corpus, tmp_path / "out")
-    table = rows(tmp_path / "out")
+    write_voice(corpus / "again/000/movie/001.flac", 77)
+    result = prepare_here(corpus, tmp_path / "out")
+    table = table_rows(tmp_path / "out")
     assert len(table) == 9
     assert table["000_001_2"]["speaker"] == table["000_001"]["speaker"] == "000"
     assert any("its name was taken: its sound is 000_001_2.flac" in note for note in result.notes)
@@ -202,12 +160,12 @@ def test_files_of_one_name_are_both_kept(corpus: Path, tmp_path: Path) -> None:
 
 def test_odd_names_become_names_that_every_system_takes(tmp_path: Path) -> None:
     for seed, name in enumerate(["a b:c.flac", "A b?c.flac", "..x.flac", "말" * 70 + ".flac"]):
-        voice(tmp_path / "in" / name, seed)
+        write_voice(tmp_path / "in" / name, seed)
     names = [path.name for path in sorted((tmp_path / "in").iterdir())]
     lines = [f'"{name}",sad,"김/ 민수"' for name in names]
     (tmp_path / "in/mine.csv").write_text("\n".join(["file,label,speaker", *lines]), "utf-8")
-    quick(tmp_path / "in/mine.csv", tmp_path / "out", layout="csv")
-    table = rows(tmp_path / "out")
+    prepare_here(tmp_path / "in/mine.csv", tmp_path / "out", layout="csv")
+    table = table_rows(tmp_path / "out")
     assert {row["speaker"] for row in table.values()} == {"김/ 민수"}
     assert {row["source"] for row in table.values()} == {*names}
     assert {"김-민수_A-b-c", "김-민수_a-b-c_2", "김-민수_..x"} < {*table}
@@ -218,151 +176,13 @@ def test_clipped_sound_is_named(tmp_path: Path) -> None:
     loud = np.clip(np.random.default_rng(0).normal(0, 1, RATE), -1, 1)
     (tmp_path / "in/001").mkdir(parents=True)
     write_sound(tmp_path / "in/001/001.flac", loud)
-    result = quick(tmp_path / "in", tmp_path / "out")
+    result = prepare_here(tmp_path / "in", tmp_path / "out")
     assert "clipped (over 0.1 % at full scale): 001_001" in result.notes
-    assert float(rows(tmp_path / "out")["001_001"]["clipped"]) == pytest.approx(0.317, abs=0.02)
+    assert float(table_rows(tmp_path / "out")["001_001"]["clipped"]) == pytest.approx(
+        0.317, abs=0.02
+    )
     empty = "no recording of: anger, disgust, fear, neutral, sadness, surprise"
     assert result.notes[1:] == (empty, "speaker 001: 349 of 350 missing: 2–350")
-
-
-# Going on
-
-
-@pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the files decoded, as they are."""
-    names: list[str] = []
-
-    def noted(path: Path, *arguments: Any) -> Any:
-        names.append(path.name)
-        return decode_sound(path, *arguments)
-
-    monkeypatch.setattr(extracting, "decode_sound", noted)
-    return names
-
-
-def test_what_is_done_is_not_done_again(corpus: Path, tmp_path: Path, decoded: list[str]) -> None:
-    out = tmp_path / "out"
-    quick(corpus, out)
-    before = (out / "table.csv").read_bytes()
-    decoded.clear()
-    assert quick(corpus, out).fresh == 0
-    assert not decoded
-    assert (out / "table.csv").read_bytes() == before
-    # Another file in its place, a new one, one that is gone, and sound that was lost:
-    voice(corpus / "0~9/000/movie/051.flac", 99)
-    voice(corpus / "0~9/000/movie/052.flac", 98)
-    (corpus / "0~9/000/movie/320.flac").unlink()
-    (out / "011_230.flac").unlink()
-    result = quick(corpus, out)
-    assert sorted(decoded) == ["051.flac", "052.flac", "230.flac"]
-    assert (result.fresh, len(result)) == (3, 8)
-    assert not (out / "000_320.flac").exists()
-    decoded.clear()
-    quick(corpus, out, settings=PrepareSettings(trim_db=20))
-    assert len(decoded) == 8
-
-
-def test_a_stopped_run_keeps_what_is_done(corpus: Path, tmp_path: Path, decoded: list[str]) -> None:
-    def stop(done: int, total: int) -> None:
-        if done == 3:
-            raise KeyboardInterrupt
-
-    out = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt):
-        quick(corpus, out, progress=stop)
-    assert len(rows(out)) == 3
-    assert len(load_corpus(out)) == 3
-    assert not (out / "prepare.json").exists()
-    decoded.clear()
-    assert quick(corpus, out).fresh == 5
-    assert len(decoded) == 5
-    assert len(rows(out)) == 8
-
-
-def test_a_journal_cut_off_in_a_line_is_gone_on_with(corpus: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    quick(corpus, out)
-    journal = out / "prepare.jsonl"
-    journal.write_bytes(journal.read_bytes()[:-30])
-    assert quick(corpus, out).fresh == 1
-    assert quick(corpus, out).fresh == 0
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_run_ended_from_outside_leaves_no_process_and_is_gone_on_with(
-    tmp_path: Path, how: signal.Signals
-) -> None:
-    for i in range(300):
-        voice(tmp_path / f"in/001/{i + 1:03d}.flac", i, seconds=0.3, lead=0)
-    code = (
-        "from reelpulse.speech.prepare import prepare\n"
-        "if __name__ == '__main__': prepare('in', 'out', workers=2)\n"
-    )
-    (tmp_path / "script.py").write_text(code)
-    running = subprocess.Popen(
-        [sys.executable, "script.py"],
-        cwd=tmp_path,
-        start_new_session=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    journal = tmp_path / "out/prepare.jsonl"
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
-        assert running.poll() is None
-        time.sleep(0.01)
-    if how == signal.SIGINT:
-        os.killpg(running.pid, how)
-    else:
-        running.kill()
-    running.communicate(timeout=60)  # ends when the last of its processes has closed the pipe
-    result = prepare(tmp_path / "in", tmp_path / "out", workers=1)
-    assert len(result) == 300
-    assert result.fresh < 300
-
-
-@pytest.mark.parametrize("change", ["corpus", "layout"])
-def test_a_folder_of_another_corpus_is_left_alone(
-    corpus: Path, tmp_path: Path, change: str
-) -> None:
-    out = tmp_path / "out"
-    quick(corpus, out)
-    before = sorted(path.name for path in out.iterdir())
-    voice(tmp_path / "b/03-01-05-01-01-01-01.flac", 1)
-    voice(corpus / "03-01-05-01-01-01-01.flac", 1)
-    other = tmp_path / "b" if change == "corpus" else corpus
-    with pytest.raises(DataError, match=f"holds sound of another {change}, .*give another -o"):
-        quick(other, out, layout="ravdess")
-    assert sorted(path.name for path in out.iterdir()) == before
-
-
-def test_the_result_may_lie_within_the_corpus(corpus: Path) -> None:
-    assert len(quick(corpus, corpus / "speech")) == 8
-    assert len(quick(corpus, corpus / "speech")) == 8
-
-
-@pytest.mark.parametrize("what", ["file", "same", "busy", "foreign"])
-def test_where_the_result_cannot_go_is_said(corpus: Path, tmp_path: Path, what: str) -> None:
-    out, problem = tmp_path / "out", "is a file; give a folder"
-    if what == "file":
-        out.write_text("")
-    elif what == "same":
-        out, problem = corpus, "is the corpus itself"
-    elif what == "busy":
-        with (
-            only_one(out / "table.csv", "me"),
-            pytest.raises(DataError, match="another run is at it"),
-        ):
-            quick(corpus, out)
-        return
-    else:
-        out.mkdir()
-        (out / "prepare.jsonl").write_text("[1]\n")
-        problem = "is not what was left here"
-    with pytest.raises(DataError, match=problem):
-        quick(corpus, out)
 
 
 @pytest.mark.parametrize(
@@ -380,46 +200,11 @@ def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
 
 
 def test_clips_that_are_too_long_are_named(tmp_path: Path) -> None:
-    voice(tmp_path / "in/001/001.flac", 1, seconds=3)
-    voice(tmp_path / "in/001/002.flac", 2, seconds=1)
-    result = quick(tmp_path / "in", tmp_path / "out", settings=PrepareSettings(longest=2))
+    write_voice(tmp_path / "in/001/001.flac", 1, seconds=3)
+    write_voice(tmp_path / "in/001/002.flac", 2, seconds=1)
+    result = prepare_here(tmp_path / "in", tmp_path / "out", settings=PrepareSettings(longest=2))
     assert len(result) == 1
     assert result.problems == (f"{tmp_path}/in/001/001.flac: is longer than 2 s",)
-
-
-# Processes
-
-
-def square_or_die(number: int) -> int:
-    if number in (5, 12):
-        os._exit(3)
-    return number * number
-
-
-def test_a_task_that_ends_its_process_is_told_from_the_others() -> None:
-    got = dict(spread(square_or_die, range(20), 2))
-    assert got == {n: None if n in (5, 12) else n * n for n in range(20)}
-
-
-def square_or_refuse(number: int) -> int:
-    if number == 5:
-        raise DataError("the disk is full")
-    return number * number
-
-
-def test_what_a_task_raises_ends_the_work() -> None:
-    with pytest.raises(DataError, match="the disk is full"):
-        list(spread(square_or_refuse, range(20), 2))
-
-
-def test_more_processes_give_the_same(corpus: Path, tmp_path: Path) -> None:
-    voice(corpus / "0~9/000/movie/033.flac", 33)
-    quick(corpus, tmp_path / "one")
-    prepare(corpus, tmp_path / "two", workers=2)
-    for name in ("table.csv", "prepare.json"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-    with pytest.raises(SettingsError, match="workers=0"):
-        prepare(corpus, tmp_path / "two", workers=0)
 
 
 # The command

@@ -13,6 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
+from reelpulse.learn.surroundings import cores
+
 log = logging.getLogger(__name__)
 
 _FEW = 8
@@ -48,7 +50,7 @@ def spread(
         As they are done; None for a task that ended its process, as a broken file may that crashes
         its decoder.
     """
-    workers = workers or _cores()
+    workers = workers or cores()
     if workers == 1 or len(tasks) <= _FEW or not _starts():
         for task in tasks:
             yield task, work(task)
@@ -72,12 +74,6 @@ def spread(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _pool(workers: int) -> ProcessPoolExecutor:
     # Spawned: a fork of a process that has threads, as training has, may hang.
     context = multiprocessing.get_context("spawn")
@@ -91,7 +87,15 @@ def _starts() -> bool:
             pool.submit(int).result()
         return True
     except (BrokenProcessPool, OSError, RuntimeError) as error:
-        log.warning("no other processes start (%s): the work is done in one", error)
+        if "bootstrapping" in str(error):
+            # A script without that guard, run again in the new process: it must not do all the
+            # work there a second time. The first one goes on alone.
+            raise SystemExit(1) from None
+        log.warning(
+            "no other processes start (%s): the work is done in one. "
+            'A script needs `if __name__ == "__main__":` before its calls',
+            error,
+        )
         return False
 
 
