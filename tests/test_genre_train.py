@@ -70,7 +70,7 @@ def test_it_learns_what_a_colour_tells_of_films_that_it_never_saw(
     assert set(scores) == {"accuracy", "macro_f1", "uar"}
     assert scores["accuracy"].value > 0.9
     pairs = load_pairs(frames)
-    assert set(trained.tested.films) == set(pairs.film_keys[pairs.splits == "test"])
+    assert set(trained.tested.groups) == set(pairs.film_keys[pairs.splits == "test"])
     assert trained.tested.matrix.sum() == (pairs.splits == "test").sum()
     assert set(trained.fitted.valid) == {"accuracy", "macro_f1", "uar"}
     assert 1 <= trained.fitted.best <= trained.fitted.epochs == 8
@@ -107,7 +107,7 @@ def test_every_film_is_tested_once_when_each_is_left_out(tmp_path: Path) -> None
         folder, tmp_path / "out.onnx", **{**QUICK, "epochs": 1}, split="leave_one_film_out"
     )
     pairs = load_pairs(folder)
-    assert sorted(found.tested.films) == sorted(pairs.film_keys)
+    assert sorted(found.tested.groups) == sorted(pairs.film_keys)
     assert found.facts["parts"]["test"]["films"] == 1
     assert any("too few films" in warning for warning in found.warnings)
 
@@ -258,7 +258,7 @@ def test_networks_are_compared_on_the_same_films_and_one_that_fails_is_named(
     found = json.loads(done.out)
     assert [line["name"] for line in found["networks"]] == ["fc"]
     assert found["networks"][0]["published"] == 36.7
-    assert found["networks"][0]["costs"]["images"] > 0
+    assert found["networks"][0]["costs"]["trained"] > 0
     assert "flownet_fc could not be trained" in str(done.errors)
     monkeypatch.setattr(comparing, "fit_and_judge", real)
     done = run(*arguments[:-1])

@@ -119,7 +119,7 @@ def test_the_test_part_is_that_of_the_training(model: Path, speech: Path) -> Non
     corpus = load_corpus(speech)
     parts = split(corpus, "speaker", 3, 0)[1]
     assert found.part == "test"
-    assert found.tested.names == tuple(corpus.names[row] for row in parts.test)
+    assert found.tested.names.tolist() == [corpus.names[row] for row in parts.test]
     assert found.silent == found.warnings == ()
     assert len(evaluate(model, speech, "train").tested.names) == len(parts.train)
 
@@ -244,7 +244,7 @@ def test_networks_side_by_side(
     done = run("speech", "compare", speech, *typed, "-o", tmp_path / "c.json")
     assert done.code == 0, done
     assert fitted == ["resnet18"]  # the other was done before
-    for part in ("small", "resnet18", "macro F1", "ms a clip"):
+    for part in ("small", "resnet18", "macro F1", "ms each"):
         assert part in done.out
     found = json.loads((tmp_path / "c.json").read_text())
     figures = [line["scores"]["macro_f1"][0] for line in found["networks"]]

@@ -69,7 +69,7 @@ def test_it_learns_what_a_pitch_tells_of_speakers_that_it_never_heard(
     assert scores["uar"].value > 0.8
     corpus = load_corpus(speech)
     parts = split(corpus, "speaker", 3, 0)[0]
-    assert set(trained.tested.speakers) == set(corpus.speakers[parts.test])
+    assert set(trained.tested.groups) == set(corpus.speakers[parts.test])
     assert trained.tested.matrix.sum() == len(parts.test)
     assert 1 <= trained.fitted.best <= trained.fitted.epochs == 6
 

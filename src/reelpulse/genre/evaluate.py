@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 import reelpulse
 from reelpulse.errors import DataError, ModelError, SettingsError, at
-from reelpulse.genre.judged import Array, Judged, judged
+from reelpulse.genre.judged import JudgedPairs, judged
 from reelpulse.genre.model import GenreModel, load_genre
 from reelpulse.genre.pairs import Pairs, load_pairs
 from reelpulse.genre.pictures import read_picture
 from reelpulse.genre.splitting import PARTS, split
+from reelpulse.learn.judged import Array
 from reelpulse.learn.surroundings import cores
 from reelpulse.settings import one_of
 
@@ -33,13 +34,13 @@ class GenreEvaluation:
     model : str
     part : {"train", "valid", "test", "all"}
         What it was tried on.
-    tested : Judged
+    tested : JudgedPairs
     warnings : tuple of str
     """
 
     model: str
     part: str
-    tested: Judged
+    tested: JudgedPairs
     warnings: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from reelpulse import hub
 from reelpulse.errors import DataError, ModelError, ReelpulseError, at
 from reelpulse.genre.spec import PairSpec, prepare_pair
-from reelpulse.learn.onnx_file import open_trained
+from reelpulse.learn.onnx_file import odd_model, open_trained, probabilities_of
 
 KIND, VERSION = "genre", 1
 
@@ -24,9 +24,6 @@ NO_MODEL = (
 )
 
 _BATCH = 8
-_SUM_OFF = 1e-3
-"""How far the probabilities of a pair may be from 1 together."""
-
 RGB = npt.NDArray[np.uint8]
 Pair = tuple[RGB, RGB | None]
 Probabilities = npt.NDArray[np.float32]
@@ -118,26 +115,9 @@ class GenreModel:
         parts = [np.empty((0, len(self.classes)), np.float32)]
         for start in range(0, len(pairs), _BATCH):
             given = [prepare_pair(*pair, self.spec) for pair in pairs[start : start + _BATCH]]
-            inputs = self.spec.inputs
-            parts.append(self._run({key: np.stack([one[key] for one in given]) for key in inputs}))
+            inputs = {key: np.stack([one[key] for one in given]) for key in self.spec.inputs}
+            parts.append(probabilities_of(self.path, self.session, inputs, len(self.classes)))
         return np.concatenate(parts)
-
-    def _run(self, given: dict[str, npt.NDArray[np.float32]]) -> Probabilities:
-        try:
-            found = np.asarray(self.session.run(None, given)[0])
-        except Exception as error:  # ONNX Runtime's errors have no base of their own
-            raise self._odd(f"cannot be run ({str(error)[:200]})") from error
-        count = len(next(iter(given.values())))
-        right = (count, len(self.classes))
-        if found.shape != right or found.dtype != np.float32:
-            raise self._odd(f"gives {found.dtype} of shape {found.shape}, where {right} is right")
-        off = np.abs(found.sum(axis=1) - 1)
-        if not (found >= -_SUM_OFF).all() or not (off <= _SUM_OFF).all():
-            raise self._odd("gives something that is no probabilities")
-        return np.asarray(np.clip(found, 0, 1))
-
-    def _odd(self, problem: str) -> ModelError:
-        return ModelError(at(self.path, f"{problem}: train it again"))
 
 
 def load_genre(name_or_path: str | Path, *, threads: int = 1) -> GenreModel:
@@ -178,7 +158,9 @@ def load_genre(name_or_path: str | Path, *, threads: int = 1) -> GenreModel:
     taken = [item.name for item in opened.session.get_inputs()]
     if set(taken) != set(spec.inputs):
         said_so = " and ".join(spec.inputs)
-        raise model._odd(f"takes {' and '.join(taken)}, where its description says {said_so}")
+        raise odd_model(
+            model.path, f"takes {' and '.join(taken)}, where its description says {said_so}"
+        )
     blank = np.zeros((32, 32, 3), np.uint8)
     model([(blank, blank)] * 2)
     return model

@@ -13,18 +13,17 @@ import reelpulse
 from reelpulse.errors import DataError, at
 from reelpulse.genre.dataset import PairSet, load_set
 from reelpulse.genre.fitting import FittedGenre, fit_genre, plan_of
-from reelpulse.genre.judged import Judged, joined, judged
+from reelpulse.genre.judged import JudgedPairs, judged
 from reelpulse.genre.model import KIND, VERSION
 from reelpulse.genre.pairs import Pairs, load_pairs
 from reelpulse.genre.settings import Plan, plan
 from reelpulse.genre.splitting import PARTS, Parts, split
 from reelpulse.learn.fit import beside
-from reelpulse.learn.kept import alone, clear, read_outputs, write_outputs
+from reelpulse.learn.judged import Array, joined
+from reelpulse.learn.kept import alone, clear
 from reelpulse.learn.onnx_file import write_onnx
+from reelpulse.learn.trials import OnWork, fit_or_read, folds_of, in_turn
 from reelpulse.settings import GenreTrainSettings
-
-OnWork = Callable[[float, int, str], None]
-"""Called with how much is done, that at work counted by its share; of how much; and what it is."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class GenreTraining:
     facts : dict
         What it was trained on: ``fingerprint``, ``pairs``, ``films`` and ``labels`` of the folder,
         and of each part its pairs, films and fingerprint.
-    tested : Judged
+    tested : JudgedPairs
         Of the test part; of all folds together, where each was tested.
     fitted : FittedGenre
     warnings : tuple of str
@@ -48,7 +47,7 @@ class GenreTraining:
     path: Path
     plan: Plan
     facts: dict[str, Any]
-    tested: Judged
+    tested: JudgedPairs
     fitted: FittedGenre
     warnings: tuple[str, ...]
 
@@ -120,17 +119,11 @@ def train(
     parts = path.with_name(f"{path.name}.parts")
     own = chosen.settings.fold
     every = chosen.settings.every_fold or chosen.settings.split == "leave_one_film_out"
-    others = [number for number in range(len(dealt)) if every and number != own]
-    done: list[Judged] = []
+    folds = folds_of(len(dealt), own, every)
+    places = [f"{chosen.network}, fold {number + 1} of {len(dealt)}" for number in folds]
+    done: list[JudgedPairs] = []
     with alone(parts, frames, path):
-        for number in (*others, own):
-            place = f"{chosen.network}, fold {number + 1} of {len(dealt)}"
-
-            def tick(share: float, before: int = len(done), what: str = place) -> None:
-                if progress is not None:
-                    progress(before + share, len(others) + 1, what)
-
-            tick(0.0)
+        for number, (_, tick) in zip(folds, in_turn(places, progress), strict=True):
             found = fit_and_judge(
                 pairs, kept, dealt[number], chosen, parts / f"fold{number}",
                 None if logs is None else Path(logs) / f"fold{number}", tick, again=number == own,
@@ -211,7 +204,7 @@ def fit_and_judge(
     tick: Callable[[float], None] | None = None,
     *,
     again: bool = True,
-) -> tuple[Judged, FittedGenre | None]:
+) -> tuple[JudgedPairs, FittedGenre | None]:
     """Fit on one part and judge the test part.
 
     Parameters
@@ -223,20 +216,23 @@ def fit_and_judge(
     again : bool
         Whether the network is wanted; without it, outputs of an earlier run do.
     """
-    outputs_file, weights = file.with_suffix(".npz"), file.with_suffix(".safetensors")
-    name = plan_of(pairs, parts, chosen)
-    if not again:
-        outputs = read_outputs(outputs_file, name, (len(parts.test), len(pairs.classes)))
-        if outputs is not None:
-            return judged(pairs, parts.test, outputs), None
-    fitted = fit_genre(pairs, kept, parts, chosen, file=weights, logs=logs, tick=tick)
-    outputs = fitted.outputs(kept, parts.test)
-    if not np.isfinite(outputs).all():
-        raise DataError(at(pairs.folder, "predictions are not finite: try a lower --lr"))
-    if not again and not beside():
-        write_outputs(outputs_file, name, outputs)
-        weights.unlink(missing_ok=True)
-    return judged(pairs, parts.test, outputs), fitted
+
+    def fit(weights: Path) -> FittedGenre:
+        return fit_genre(pairs, kept, parts, chosen, file=weights, logs=logs, tick=tick)
+
+    def answers(one: FittedGenre) -> Array:
+        return one.outputs(kept, parts.test)
+
+    found = fit_or_read(
+        file,
+        plan_of(pairs, parts, chosen),
+        (len(parts.test), len(pairs.classes)),
+        fit,
+        answers,
+        again=again,
+        not_finite=at(pairs.folder, "predictions are not finite: try a lower --lr"),
+    )
+    return judged(pairs, parts.test, found[0]), found[1]
 
 
 def _facts(pairs: Pairs, parts: Parts) -> dict[str, Any]:

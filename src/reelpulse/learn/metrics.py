@@ -49,6 +49,11 @@ class Score:
     low: float
     high: float
 
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether the interval of a difference that is no less than 0 holds 0."""
+        return math.isfinite(self.low) and self.low <= 0
+
     def as_list(self) -> list[float | None]:
         """``[value, low, high]`` for JSON, with four decimals; None where not defined."""
         plain = (self.value, self.low, self.high)

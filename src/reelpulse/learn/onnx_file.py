@@ -39,6 +39,9 @@ TOLERANCE = 1e-4
 SIZES = (1, 2, 7, 64)
 """Lengths of the first axis that a model is tried with."""
 
+_SUM_OFF = 1e-3
+"""How far the probabilities of an example may be from 1 together."""
+
 Array = npt.NDArray[np.float32]
 Part = tuple[list[Any], list[Any]]
 """Nodes of a model, and the constants they use."""
@@ -251,6 +254,61 @@ def open_trained(path: str | Path, kind: str, version: int, *, threads: int = 1)
         problem = f"was written by a newer reelpulse (format {found}): upgrade reelpulse"
         raise ModelError(at(path, problem))
     return opened
+
+
+def answers_of(path: Path, session: Any, given: Mapping[str, Array], width: int) -> Array:
+    """Ask an opened model about a batch.
+
+    Parameters
+    ----------
+    path : Path
+        Named where something is wrong.
+    session : onnxruntime.InferenceSession
+    given : dict of str to ndarray
+        Its inputs, the first axis of each N long.
+    width : int
+        What it gives of each example.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, width)
+
+    Raises
+    ------
+    ModelError
+        When the network fails, or gives something else.
+    """
+    try:
+        found = np.asarray(session.run(None, dict(given))[0])
+    except Exception as error:  # ONNX Runtime's errors have no base of their own
+        raise odd_model(path, f"cannot be run ({str(error)[:200]})") from error
+    right = (len(next(iter(given.values()))), width)
+    if found.shape != right or found.dtype != np.float32:
+        problem = f"gives {found.dtype} of shape {found.shape}, where {right} is right"
+        raise odd_model(path, problem)
+    if not np.isfinite(found).all():
+        raise odd_model(path, "gives something that is no number")
+    return found
+
+
+def probabilities_of(path: Path, session: Any, given: Mapping[str, Array], width: int) -> Array:
+    """`answers_of`, each in [0, 1], those of an example 1 together.
+
+    Raises
+    ------
+    ModelError
+        When the network fails, or gives no probabilities.
+    """
+    found = answers_of(path, session, given, width)
+    off = np.abs(found.sum(axis=1) - 1)
+    if (found < -_SUM_OFF).any() or (off > _SUM_OFF).any():
+        raise odd_model(path, "gives something that is no probabilities")
+    return np.asarray(np.clip(found, 0, 1))
+
+
+def odd_model(path: Path, problem: str) -> ModelError:
+    """Say that a model is not what a training writes."""
+    return ModelError(at(path, f"{problem}: train it again"))
 
 
 def write_onnx(path: str | Path, proto: Any, description: Mapping[str, Any]) -> None:

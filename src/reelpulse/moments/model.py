@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reelpulse.errors import ModelError, at
-from reelpulse.learn.onnx_file import open_trained
+from reelpulse.learn.onnx_file import answers_of, odd_model, open_trained
 from reelpulse.learn.task import Task
 from reelpulse.moments.inputs import Recipe, Steps
 from reelpulse.moments.sampling import MAX_GAP, USUAL_SECONDS
@@ -94,7 +94,8 @@ class MomentModel:
         for first in range(0, len(steps), _BATCH):
             batch = steps[first : first + _BATCH]
             given = self.recipe(batch)
-            parts.append(self._run({name: given[name] for name in self._inputs}, len(batch)))
+            inputs = {name: given[name] for name in self._inputs}
+            parts.append(np.clip(answers_of(self.path, self.session, inputs, wide), 0, 1))
         return np.concatenate(parts)
 
     def scores(self, steps: Steps) -> npt.NDArray[np.float32]:
@@ -138,20 +139,6 @@ class MomentModel:
     def _inputs(self) -> list[str]:
         return [item.name for item in self.session.get_inputs()]
 
-    def _run(self, inputs: Mapping[str, npt.NDArray[np.float32]], count: int) -> Any:
-        try:
-            found = np.asarray(self.session.run(["output"], dict(inputs))[0])
-        except Exception as error:  # ONNX Runtime's errors have no base of their own
-            raise self._odd(f"cannot be run ({str(error)[:200]})") from error
-        if found.shape != (count, self.task.outputs) or found.dtype != np.float32:
-            raise self._odd(f"gives {found.dtype} of shape {found.shape} for {count} windows")
-        if not np.isfinite(found).all():
-            raise self._odd("gives something that is no number")
-        return np.clip(found, 0, 1)
-
-    def _odd(self, problem: str) -> ModelError:
-        return ModelError(at(self.path, f"{problem}: train it again"))
-
 
 def load_model(path: str | Path) -> MomentModel:
     """Open a trained model.
@@ -186,7 +173,7 @@ def load_model(path: str | Path) -> MomentModel:
         opened.session,
     )
     if not {"input"} <= set(model._inputs) <= {"input", "mask"}:
-        raise model._odd(f"takes {', '.join(model._inputs)}, not `input` and `mask`")
+        raise odd_model(model.path, f"takes {', '.join(model._inputs)}, not `input` and `mask`")
     model.scores(_nothing(recipe))
     return model
 

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 import reelpulse
 from reelpulse.errors import DataError, ModelError, SettingsError, at
+from reelpulse.learn.judged import Array
 from reelpulse.learn.surroundings import cores
 from reelpulse.settings import one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
-from reelpulse.speech.judged import Array, Judged, judged
+from reelpulse.speech.judged import JudgedClips, judged
 from reelpulse.speech.model import SpeechModel, load_speech
 from reelpulse.speech.splitting import PARTS, split
 
@@ -32,7 +33,7 @@ class SpeechEvaluation:
     model : str
     part : {"train", "valid", "test", "all"}
         What it was tried on.
-    tested : Judged
+    tested : JudgedClips
         Recordings in which it heard something.
     silent : tuple of str
         Names of those in which it heard nothing, which count nowhere.
@@ -41,7 +42,7 @@ class SpeechEvaluation:
 
     model: str
     part: str
-    tested: Judged
+    tested: JudgedClips
     silent: tuple[str, ...]
     warnings: tuple[str, ...]
 

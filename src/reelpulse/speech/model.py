@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from reelpulse import hub
 from reelpulse.errors import ModelError, at
-from reelpulse.learn.onnx_file import open_trained
+from reelpulse.learn.onnx_file import odd_model, open_trained, probabilities_of
 from reelpulse.speech.picture import Picture, PictureSpec, normalised, picture
 from reelpulse.speech.sound import Samples, finite, trimmed
 
@@ -22,9 +22,6 @@ KIND, VERSION = "speech", 1
 
 _PREFERENCE = ("builtin_speech",)
 _BATCH = 32
-_SUM_OFF = 1e-3
-"""How far the probabilities of a sound may be from 1 together."""
-
 Probabilities = npt.NDArray[np.float32]
 
 
@@ -129,25 +126,10 @@ class SpeechModel:
         """
         parts = [np.empty((0, len(self.classes)), np.float32)]
         for first in range(0, len(pictures), _BATCH):
-            parts.append(self._run(pictures[first : first + _BATCH]))
+            given = normalised(pictures[first : first + _BATCH], self.spec)
+            inputs = {"input": np.asarray(given, np.float32)}
+            parts.append(probabilities_of(self.path, self.session, inputs, len(self.classes)))
         return np.concatenate(parts)
-
-    def _run(self, pictures: Picture) -> Probabilities:
-        given = np.asarray(normalised(pictures, self.spec), np.float32)
-        try:
-            found = np.asarray(self.session.run(["output"], {"input": given})[0])
-        except Exception as error:  # ONNX Runtime's errors have no base of their own
-            raise self._odd(f"cannot be run ({str(error)[:200]})") from error
-        count = len(pictures)
-        if found.shape != (count, len(self.classes)) or found.dtype != np.float32:
-            raise self._odd(f"gives {found.dtype} of shape {found.shape} for {count} sounds")
-        off = np.abs(found.sum(axis=1) - 1)
-        if not (found >= -_SUM_OFF).all() or not (off <= _SUM_OFF).all():
-            raise self._odd("gives something that is no probabilities")
-        return np.asarray(np.clip(found, 0, 1))
-
-    def _odd(self, problem: str) -> ModelError:
-        return ModelError(at(self.path, f"{problem}: train it again"))
 
 
 def load_speech(name: str | Path = "auto", *, threads: int = 1) -> SpeechModel:
@@ -194,7 +176,7 @@ def load_speech(name: str | Path = "auto", *, threads: int = 1) -> SpeechModel:
     )
     ends = [item.name for item in opened.session.get_inputs()]
     if ends != ["input"]:
-        raise model._odd(f"takes {', '.join(ends)}, not `input`")
+        raise odd_model(model.path, f"takes {', '.join(ends)}, not `input`")
     model.of_pictures(np.zeros((2, *spec.size), np.float32))
     return model
 

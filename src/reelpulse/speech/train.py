@@ -13,8 +13,10 @@ import numpy as np
 import reelpulse
 from reelpulse.errors import DataError, at
 from reelpulse.learn.fit import beside
-from reelpulse.learn.kept import alone, clear, read_outputs, write_outputs
+from reelpulse.learn.judged import Array, joined
+from reelpulse.learn.kept import alone, clear
 from reelpulse.learn.onnx_file import write_onnx
+from reelpulse.learn.trials import OnWork, fit_or_read, folds_of, in_turn
 from reelpulse.settings import SpeechTrainSettings, as_dict, one_of
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
 from reelpulse.speech.dataset import PictureSet, load_pictures
@@ -24,16 +26,13 @@ from reelpulse.speech.fitting import (
     missing_classes,
     plan_of,
 )
-from reelpulse.speech.judged import Judged, joined, judged
+from reelpulse.speech.judged import JudgedClips, judged
 from reelpulse.speech.model import KIND, VERSION
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.settings import checked, picture_of, sound_of
 from reelpulse.speech.splitting import PARTS, Parts, split
 
 log = logging.getLogger(__name__)
-
-OnWork = Callable[[float, int, str], None]
-"""Called with how much is done, that at work counted by its share; of how much; and what it is."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class SpeechTraining:
     facts : dict
         What it was trained on: ``fingerprint``, ``clips``, ``speakers`` and ``labels`` of the
         corpus, and of each part its clips, speakers and fingerprint.
-    tested : Judged
+    tested : JudgedClips
         Of the test part; of all folds together, where each was tested.
     fitted : FittedSpeech
     warnings : tuple of str
@@ -57,7 +56,7 @@ class SpeechTraining:
     path: Path
     settings: SpeechTrainSettings
     facts: dict[str, Any]
-    tested: Judged
+    tested: JudgedClips
     fitted: FittedSpeech
     warnings: tuple[str, ...]
 
@@ -127,17 +126,11 @@ def train(
     pictures = drawn(corpus, chosen, progress)
     parts = path.with_name(f"{path.name}.parts")
     every = chosen.every_fold or chosen.split == "leave_one_speaker_out"
-    others = [number for number in range(len(dealt)) if every and number != chosen.fold]
-    done: list[Judged] = []
+    folds = folds_of(len(dealt), chosen.fold, every)
+    places = [f"{chosen.network}, fold {number + 1} of {len(dealt)}" for number in folds]
+    done: list[JudgedClips] = []
     with alone(parts, speech, path):
-        for number in (*others, chosen.fold):
-            place = f"{chosen.network}, fold {number + 1} of {len(dealt)}"
-
-            def tick(share: float, before: int = len(done), what: str = place) -> None:
-                if progress is not None:
-                    progress(before + share, len(others) + 1, what)
-
-            tick(0.0)
+        for number, (_, tick) in zip(folds, in_turn(places, progress), strict=True):
             kept = parts / f"fold{number}"
             found = fit_and_judge(
                 corpus, pictures, dealt[number], chosen, kept,
@@ -227,7 +220,7 @@ def fit_and_judge(
     tick: Callable[[float], None] | None = None,
     *,
     again: bool = True,
-) -> tuple[Judged, FittedSpeech | None]:
+) -> tuple[JudgedClips, FittedSpeech | None]:
     """Fit on one part and judge the test part.
 
     Parameters
@@ -239,21 +232,23 @@ def fit_and_judge(
     again : bool
         Whether the network is wanted; without it, outputs of an earlier run do.
     """
-    outputs_file = kept.with_suffix(".npz")
-    plan = plan_of(corpus, parts, settings, pictures.spec)
-    if not again:
-        outputs = read_outputs(outputs_file, plan, (len(parts.test), len(EMOTIONS)))
-        if outputs is not None:
-            return judged(corpus, parts.test, outputs), None
-    file = kept.with_suffix(".safetensors")
-    fitted = fit_speech(corpus, pictures, parts, settings, kept=file, logs=logs, tick=tick)
-    outputs = fitted.outputs(pictures, parts.test)
-    if not np.isfinite(outputs).all():
-        raise DataError(at(corpus.folder, "predictions are not finite: try a lower --rate"))
-    if not again and not beside():
-        write_outputs(outputs_file, plan, outputs)
-        file.unlink(missing_ok=True)
-    return judged(corpus, parts.test, outputs), fitted
+
+    def fit(file: Path) -> FittedSpeech:
+        return fit_speech(corpus, pictures, parts, settings, kept=file, logs=logs, tick=tick)
+
+    def answers(one: FittedSpeech) -> Array:
+        return one.outputs(pictures, parts.test)
+
+    found = fit_or_read(
+        kept,
+        plan_of(corpus, parts, settings, pictures.spec),
+        (len(parts.test), len(EMOTIONS)),
+        fit,
+        answers,
+        again=again,
+        not_finite=at(corpus.folder, "predictions are not finite: try a lower --rate"),
+    )
+    return judged(corpus, parts.test, found[0]), found[1]
 
 
 def _facts(corpus: Corpus, parts: Parts) -> dict[str, Any]:

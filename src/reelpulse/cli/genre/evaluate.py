@@ -70,7 +70,7 @@ def _print(found: GenreEvaluation) -> None:
 
     console = table_console()
     console.print(Text(printable(found.model), style="bold"), soft_wrap=True)
-    films = many(len(set(found.tested.films.tolist())), "film")
+    films = many(len(set(found.tested.groups.tolist())), "film")
     counts = f"{many(len(found.tested.labels), 'pair')} of {films} ({found.part})"
     console.print(Text(f"  {counts}"), soft_wrap=True)
     print_judged(console, found.tested)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from reelpulse.genre.judged import Judged
+    from reelpulse.genre.judged import JudgedPairs
 
 TITLES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
 """Figures shown; the JSON has more."""
@@ -21,7 +21,7 @@ def many(count: int, what: str, ending: str = "s") -> str:
     return f"{count} {what}{ending if count != 1 else ''}"
 
 
-def print_judged(console: Console, tested: Judged) -> None:
+def print_judged(console: Console, tested: JudgedPairs) -> None:
     """Print the figures, those of each class and film, and the confusion matrix."""
     from rich.text import Text
 

@@ -72,7 +72,7 @@ def _print(found: SpeechEvaluation) -> None:
         note(f"warning: {warning}")
     console = table_console()
     console.print(Text(printable(found.model), style="bold"), soft_wrap=True)
-    speakers = len(set(found.tested.speakers.tolist()))
+    speakers = len(set(found.tested.groups.tolist()))
     who = f"{speakers} speaker" + ("s" if speakers != 1 else "")
     counts = f"{len(found.tested.labels)} clips of {who} ({found.part})"
     console.print(Text(f"  {counts}"), soft_wrap=True)

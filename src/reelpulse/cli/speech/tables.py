@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from reelpulse.speech.judged import Judged
+    from reelpulse.speech.judged import JudgedClips
 
 TITLES = {"macro_f1": "macro F1", "precision": "precision", "uar": "UAR", "war": "WAR"}
 """Figures shown; macro recall is UAR."""
@@ -16,7 +16,7 @@ _MOST_SPEAKERS = 12
 """So many are shown; the JSON has them all."""
 
 
-def print_judged(console: Console, tested: Judged) -> None:
+def print_judged(console: Console, tested: JudgedClips) -> None:
     """Print the figures, those of each class and speaker, and the confusion matrix."""
     from rich.text import Text
 

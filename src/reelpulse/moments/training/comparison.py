@@ -76,7 +76,7 @@ class Row:
     @property
     def within_noise(self) -> bool:
         """Whether the interval of the difference from the best holds 0."""
-        return math.isfinite(self.behind.low) and self.behind.low <= 0
+        return self.behind.reaches_zero
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
