@@ -19,6 +19,18 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+def pytest_configure() -> None:
+    """Keep each of several workers to a core of its own, and all that it starts.
+
+    Networks compute in as many threads as there are cores: two workers with two threads each on
+    two cores wait for each other, and take twice as long.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 @pytest.fixture(scope="session")
 def face_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six seconds of a real face that wanders, and is gone from 3 to 4 s; stepping sound."""
@@ -184,16 +196,3 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
-
-
-@pytest.fixture
-def one_core() -> Iterator[None]:
-    """Nothing trains on more cores than one: the workers of the tests would wait for each other."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    usual = os.sched_getaffinity(0)
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    os.sched_setaffinity(0, {sorted(usual)[worker % len(usual)]})
-    yield
-    os.sched_setaffinity(0, usual)

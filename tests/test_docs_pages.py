@@ -24,8 +24,6 @@ from documents import (
 from reelpulse.config import read_config
 from weights import networks, saved
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 __all__ = ["networks", "saved"]
 
 TASKS = ["analyse", "person", "privacy", "report", "tension"]

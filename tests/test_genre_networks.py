@@ -18,8 +18,6 @@ from reelpulse.genre.settings import plan
 from reelpulse.genre.spec import drawn_pair, normalised
 from reelpulse.settings import GenreTrainSettings
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 BOTH = PairSpec(
     (16, 24), 2, flow=True, magnitude=True, mean=(0.1, 0.2, 0.3), std=(0.5, 0.25, 1.0),
     magnitude_mean=0.01, magnitude_std=0.005,

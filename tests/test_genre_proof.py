@@ -16,8 +16,6 @@ import pytest
 
 from reelpulse.genre.networks import GENRE_NETWORKS
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

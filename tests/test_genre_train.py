@@ -25,8 +25,6 @@ from reelpulse.genre.train import GenreTraining, made_set, read_folder, train
 from reelpulse.hub import open_onnx
 from reelpulse.settings import GenreTrainSettings
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 

@@ -12,8 +12,6 @@ import pytest
 
 from documents import ROOT
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 NOTEBOOK = ROOT / "docs" / "colab.ipynb"
 OF_THE_PAGE = ("%pip ", "%load_ext ", "%tensorboard ")
 """Lines that install, or draw into the page: what they are given is looked at instead."""

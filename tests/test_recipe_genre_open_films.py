@@ -9,8 +9,6 @@ from types import ModuleType
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -13,8 +13,6 @@ import pytest
 
 from reelpulse.genre.pairs import load_pairs
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

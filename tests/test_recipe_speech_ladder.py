@@ -13,8 +13,6 @@ import pytest
 from reelpulse.settings import SpeechTrainSettings
 from voices import make_plain, write_voices
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

@@ -16,8 +16,6 @@ from reelpulse.learn.onnx_file import check, from_torch, runner
 from reelpulse.speech.networks import SPEECH_NETWORKS
 from reelpulse.speech.picture import PictureSpec
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 torch = pytest.importorskip("torch")
 timm = pytest.importorskip("timm")
 

@@ -31,8 +31,6 @@ from reelpulse.speech.splitting import split
 from reelpulse.speech.train import SpeechTraining, train
 from voices import make_plain, write_voices
 
-pytestmark = pytest.mark.usefixtures("one_core")
-
 torch = pytest.importorskip("torch")
 pytest.importorskip("lightning")
 

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from reelpulse.genre.pictures import RGB, write_picture
+from reelpulse.media.lettering import width_of, write
 
-_GAP, _LETTERS, _LINE, _LETTER_WIDTH = 6, 0.42, 16, 8
+_GAP, _LINE = 6, 18
 _BACKGROUND, _INK = 255, 30
 
 
@@ -33,8 +34,7 @@ def sheet(
     Parameters
     ----------
     rows : sequence of (str, sequence of ndarray)
-        A label, written above, and RGB pictures of any size. A letter that is not ASCII becomes a
-        question mark: OpenCV has no others.
+        A label, written above, and RGB pictures of any size.
     path : str or Path
         The PNG.
     height : int
@@ -68,12 +68,8 @@ def _cell(label: str, pictures: Sequence[RGB], height: int) -> RGB:
     """A label above pictures side by side."""
     small = [thumbnail(picture, height) for picture in pictures]
     width = sum(picture.shape[1] + 2 for picture in small)
-    letters = _LETTER_WIDTH * len(label) if not small else width
-    cell = np.full((height + _LINE, max(1, letters), 3), _BACKGROUND, np.uint8)
-    plain = label.encode("ascii", "replace").decode()[: max(1, letters // _LETTER_WIDTH)]
-    ink = (_INK, _INK, _INK)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(cell, plain, (0, _LINE - 5), font, _LETTERS, ink, 1, cv2.LINE_AA)
+    cell = np.full((height + _LINE, width or max(1, width_of(label)), 3), _BACKGROUND, np.uint8)
+    write(cell, label, 0, _LINE - 5, ink=_INK)
     left = 0
     for picture in small:
         cell[_LINE:, left : left + picture.shape[1]] = picture

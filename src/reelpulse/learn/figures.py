@@ -6,18 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from reelpulse.learn.metrics import FEWEST_GROUPS, Score
+from reelpulse.media.lettering import write
 
 FIGURES = ("macro_f1", "precision", "recall", "uar", "war")
 """Macro F1, macro precision and recall, unweighted and weighted average recall; recall and UAR are
 two names of one figure, under which different fields look for it."""
 
 _CELL, _HEAD, _SIDE, _GAP = 64, 30, 120, 6
-_FONT, _LETTERS = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 
 Floats = npt.NDArray[np.float64]
 
@@ -116,21 +115,16 @@ def confusion_picture(matrix: npt.ArrayLike, names: Sequence[str]) -> npt.NDArra
     sheet = np.full((_HEAD + size, _SIDE + size, 3), 255, np.uint8)
     for row, name in enumerate(names):
         top = _HEAD + row * _CELL
-        _write(sheet, name, _GAP, top + _CELL // 2)
-        _write(sheet, name[:8], _SIDE + row * _CELL + 2, _HEAD - 10)
+        write(sheet, name, _GAP, top + _CELL // 2, widest=_SIDE - 2 * _GAP)
+        write(sheet, name, _SIDE + row * _CELL + 2, _HEAD - 10, widest=_CELL - 4)
         for column in range(len(names)):
             left = _SIDE + column * _CELL
             share = float(shares[row, column])
             sheet[top : top + _CELL, left : left + _CELL] = 255 - np.rint(
                 share * np.array([175, 120, 40])
             )
-            _write(sheet, str(int(counts[row, column])), left + 12, top + _CELL // 2)
+            write(sheet, str(int(counts[row, column])), left + 12, top + _CELL // 2)
     return sheet
-
-
-def _write(sheet: npt.NDArray[np.uint8], text: str, left: int, bottom: int) -> None:
-    plain = text.encode("ascii", "replace").decode()
-    cv2.putText(sheet, plain, (left, bottom), _FONT, _LETTERS, (0, 0, 0), 1, cv2.LINE_AA)
 
 
 def _figures(matrix: Floats) -> dict[str, Floats]:

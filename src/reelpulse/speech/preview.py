@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from reelpulse.errors import DataError, at
 from reelpulse.files import atomic_path
+from reelpulse.media.lettering import write
 from reelpulse.speech.augment import Augment, augment, mixup
 from reelpulse.speech.corpus import EMOTIONS, Corpus, load_corpus
 from reelpulse.speech.picture import Picture, PictureSpec, picture
@@ -28,9 +29,7 @@ from reelpulse.speech.sound import (
 )
 
 _GAP, _HEAD, _SIDE = 6, 26, 150
-_BACKGROUND, _INK = 255, 0
-_LETTERS = 0.45
-_LETTER_WIDTH = 8
+_BACKGROUND = 255
 _SHOWN_MIXUP = 0.4
 """Alpha of the row that shows blending, where the settings blend nothing."""
 
@@ -127,10 +126,11 @@ def contact_sheet(
         np.uint8,
     )
     for column, name in enumerate(sounds):
-        _write(sheet, name, _SIDE + column * (width + _GAP), _HEAD - 8, width // _LETTER_WIDTH)
+        left = _SIDE + column * (width + _GAP)
+        write(sheet, name, left, _HEAD - 8, widest=width)
     for number, (label, draw) in enumerate(rows.items()):
         top = _HEAD + number * (height + _GAP)
-        _write(sheet, label, _GAP, top + height // 2, _SIDE // _LETTER_WIDTH)
+        write(sheet, label, _GAP, top + height // 2, widest=_SIDE - 2 * _GAP)
         drawn = draw(list(sounds.values()), np.random.default_rng([seed, number]))
         for column, cell in enumerate(drawn):
             left = _SIDE + column * (width + _GAP)
@@ -192,10 +192,3 @@ def _some(corpus: Corpus, count: int, seed: int) -> list[int]:
     turns = max(map(len, by_emotion))
     dealt = [rows[turn] for turn in range(turns) for rows in by_emotion if turn < len(rows)]
     return dealt[:count]
-
-
-def _write(sheet: npt.NDArray[np.uint8], text: str, left: int, bottom: int, letters: int) -> None:
-    """Write on the sheet, in the letters that OpenCV has."""
-    plain = text.encode("ascii", "replace").decode()[:letters]
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(sheet, plain, (left, bottom), font, _LETTERS, _INK, 1, cv2.LINE_AA)
