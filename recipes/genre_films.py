@@ -29,7 +29,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.errors import ReelpulseError
+from reelpulse.errors import ReelpulseError, SettingsError
 from reelpulse.genre.listing import write_table
 from reelpulse.genre.pictures import write_picture
 
@@ -80,6 +80,13 @@ class Plan:
     test: int = 3
     shots: int = 4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("train", 0), ("test", 0), ("shots", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise SettingsError(f"`{name}` must be {least} or more, not {getattr(self, name)}")
+        if not self.train + self.test:
+            raise SettingsError("no films are asked for: give --train or --test")
 
     @property
     def pairs(self) -> int:
@@ -206,15 +213,15 @@ def main(arguments: list[str] | None = None) -> int:
     for name in ("train", "test", "shots", "seed"):
         parser.add_argument(f"--{name}", type=int, default=getattr(usual, name))
     options = parser.parse_args(arguments)
-    plan = Plan(options.train, options.test, options.shots, options.seed)
     try:
+        plan = Plan(options.train, options.test, options.shots, options.seed)
         if options.videos:
             for path, *_ in write_films(options.kind, options.output, plan):
                 print(path)
         else:
             write_frames(options.kind, options.output, plan)
             print(f"{options.output}: {plan.pairs} pairs of each of {2 * len(plan.films)} films")
-    except ReelpulseError as error:
+    except (ReelpulseError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+import reelpulse
 from reelpulse.errors import ReelpulseError
 from reelpulse.files import write_json
 from reelpulse.genre.listing import write_table
@@ -127,9 +128,8 @@ def limited(pairs: Pairs, most: int, folder: Path) -> Path:
             for column in ("first", "second"):
                 source = getattr(pairs, column)[row]
                 target = folder / source.relative_to(pairs.folder)
-                if not target.exists():
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)  # anew: the set may have been drawn again
                 names[column] = target.relative_to(folder).as_posix()
             facts = {"genre": pairs.genres[row], "film": pairs.films[row], **names}
             facts |= {"split": pairs.splits[row], "range": pairs.scenes[row]}
@@ -188,7 +188,8 @@ def read(path: Path, chosen: Plan, pairs: str) -> dict[str, Any] | None:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         same = found["settings"] == chosen.as_dict() and found["data"]["fingerprint"] == pairs
-    except (OSError, ValueError, KeyError):
+        same &= found["reelpulse"] == reelpulse.__version__
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if same else None
 
@@ -218,7 +219,8 @@ def table(rows: Sequence[dict[str, Any]], failed: dict[str, str], head: Sequence
             *lines,
             "",
             "The published films differ from these, unless all are at hand. Not published, and our"
-            f" choice: {'; '.join(f'{what} of {name}' for name, what in own.items())}.",
+            f" choice: {'; '.join(f'{what} of {name}' for name, what in own.items())}; that the"
+            " weights of the last pass count.",
         ]
     )
 
@@ -234,7 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--epochs", type=int, help="at most so many passes")
     parser.add_argument("--size", help="of all pictures, such as 96x160")
     parser.add_argument("--limit", type=int, help="at most so many pairs a film")
-    usual = GenreTrainSettings()
+    usual = GenreTrainSettings(held_back=0.0)  # as published: every film not tested is trained on
     parser.add_argument("--no-pretrained", dest="pretrained", action="store_false")
     parser.add_argument("--seed", type=int, default=usual.seed)
     options = parser.parse_args(arguments)

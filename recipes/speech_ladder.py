@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import reelpulse
 from reelpulse.errors import ReelpulseError
 from reelpulse.files import write_json
 from reelpulse.settings import SPLITS, SpeechTrainSettings, as_dict
@@ -124,10 +125,10 @@ def read(path: Path, settings: SpeechTrainSettings, corpus: str) -> dict[str, An
     """Figures of a rung that an earlier run finished with the same settings and corpus."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        same = found["settings"] == as_dict(settings) and found["data"]["fingerprint"] == corpus
+        return found if same and found["reelpulse"] == reelpulse.__version__ else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    same = found.get("settings") == as_dict(settings)
-    return found if same and found["data"]["fingerprint"] == corpus else None
 
 
 def table(rows: list[dict[str, Any]], settings: SpeechTrainSettings) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import itertools
 import logging
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -379,3 +381,13 @@ def test_two_runs_on_one_film_are_told_apart(tmp_path: Path, run: Command) -> No
 
     assert taken(path, out, progress=second).pairs == 5
     assert said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's alone")
+def test_a_name_that_is_not_utf8_and_a_damaged_plan_are_taken(run: Command, tmp_path: Path) -> None:
+    make_video(tmp_path / "a.mp4", seconds=2)
+    odd = os.fsencode(tmp_path) + b"/fr\xe9.mp4"
+    (tmp_path / "a.mp4").rename(Path(os.fsdecode(odd)))
+    done = run("genre", "extract", os.fsdecode(odd), "--genre", "sf", "--pairs", 3, "-o", "frames")
+    assert done.code == 0, done
+    assert len(load_pairs(tmp_path / "frames")) == 3

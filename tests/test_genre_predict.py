@@ -382,3 +382,30 @@ def test_a_face_that_talks_is_one_shot(test_data: Path, motion: Path) -> None:
     assert len(predict_film(path, load_genre(motion)).shots) == 1
     with pytest.raises(MediaError):
         predict_film(test_data / "faces" / "none.mp4", load_genre(motion))
+
+
+def test_films_of_one_name_in_two_folders_are_two_rows(
+    run: Command, tmp_path: Path, colours: Path
+) -> None:
+    for folder, which in (("가", 0), ("나", 2)):
+        (tmp_path / folder).mkdir()
+        film(tmp_path / folder / "x.mp4", (which, 1, 1))
+        run("genre", "predict", folder, "--model", colours, "-o", "t.csv")
+    with open(tmp_path / "t.csv", encoding="utf-8-sig", newline="") as file:
+        rows = [(row["folder"], row["film"], row["label"]) for row in csv.DictReader(file)]
+    assert rows == [("가", "x.mp4", "horror"), ("나", "x.mp4", "sf")]
+
+
+def test_other_pairs_are_looked_at_again(run: Command, tmp_path: Path, colours: Path) -> None:
+    (tmp_path / "films").mkdir()
+    film(tmp_path / "films/x.mp4", (0, 1, 1))
+
+    def kept(*more: Any) -> bool:
+        done = run("genre", "predict", "films", "--model", colours, "-o", "t.csv", *more)
+        return "(from the table)" in done.out
+
+    assert not kept()
+    assert kept()
+    assert not kept("--pairs", 2)
+    assert not kept("--pairs", 2, "--seed", 1)
+    assert kept("--pairs", 2, "--seed", 1)

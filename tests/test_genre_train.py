@@ -23,6 +23,9 @@ from reelpulse.genre.pairs import load_pairs
 from reelpulse.genre.settings import plan
 from reelpulse.genre.train import GenreTraining, made_set, read_folder, train
 from reelpulse.hub import open_onnx
+from reelpulse.learn import comparison
+from reelpulse.learn.comparison import parts_of, write_comparison
+from reelpulse.learn.memory import too_large
 from reelpulse.settings import GenreTrainSettings
 
 torch = pytest.importorskip("torch")
@@ -264,3 +267,67 @@ def test_networks_are_compared_on_the_same_films_and_one_that_fails_is_named(
     assert "flownet_fc" in done.out
     assert json.loads((folder / "compare.json").read_text())["failed"] == {}
     assert not (folder / "compare.parts").exists()
+
+
+@pytest.mark.parametrize(("out", "said"), [("c.txt", "ends with .json"), ("c.json", "another -o")])
+def test_where_a_comparison_cannot_go_is_said_before_it_is_made(
+    run: Command, frames: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, said: str
+) -> None:
+    (tmp_path / "c.json").mkdir()
+    monkeypatch.setattr(comparing, "fit_and_judge", None)
+    run("genre", "compare", frames, "--network", "fc", "-o", tmp_path / out).one_line(out, said)
+
+
+def test_a_comparison_keeps_its_parts_until_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_frames(tmp_path / "frames")
+    settings = GenreTrainSettings(size="16x24", epochs=1, batch=8, threads=1)
+    first = comparing.compare(folder, settings, presets=["fc"])
+    assert parts_of(folder).is_dir()
+    monkeypatch.setattr(comparing, "fit_and_judge", None)
+    again = comparing.compare(folder, settings, presets=["fc"])
+    assert again.as_dict() == first.as_dict()
+    write_comparison(again)
+    assert not parts_of(folder).exists()
+
+
+def test_a_network_whose_outputs_cannot_be_kept_is_none_that_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(comparison.np, "savez", full)
+    folder = write_frames(tmp_path / "frames")
+    settings = GenreTrainSettings(size="16x24", epochs=1, batch=8, threads=1)
+    with pytest.raises(DataError, match=r"fc\.npz: cannot be written \(No space left"):
+        comparing.compare(folder, settings, presets=["fc"])
+
+
+def test_logs_that_cannot_be_a_folder_are_one_line(
+    run: Command, frames: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "logs").write_text("")
+    typed = ["genre", "train", frames, *ARGUMENTS, "-o", tmp_path / "g.onnx", "-q"]
+    run(*typed, "--logs", tmp_path / "logs").one_line("logs", "cannot be a folder")
+
+
+def test_films_trained_on_in_another_folder_are_left_out_of_a_test(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "frames")
+    path = train(folder, tmp_path / "g.onnx", **QUICK, split="film", folds=2).path
+    own = evaluate(path, folder).tested
+    write_frames(folder, train=3, test=2)  # one film more to test with
+    changed = evaluate(path, folder)
+    told = load_genre(path).description
+    known = {name for part in ("train", "valid") for name in told["data"]["parts"][part]["named"]}
+    assert known.isdisjoint(changed.tested.groups)
+    assert set(changed.tested.groups) - set(own.groups) == {f"{genre}/movie5" for genre in COLOURS}
+    assert any("left out, as it was trained on films of these names" in w for w in changed.warnings)
+    assert any("the figures flatter it" in w for w in evaluate(path, folder, "all").warnings)
+
+
+def test_the_batch_advised_can_be_asked_for() -> None:
+    assert "try --bs 2 --accumulate 2" in too_large("vgg16", 3, 1, "--bs", 2)
+    assert "even with two at a time" in too_large("vgg16", 2, 1, "--bs", 2)
+    assert "even with one at a time" in too_large("small", 1, 1)

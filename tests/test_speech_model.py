@@ -243,3 +243,15 @@ def test_eight_bits_and_stereo_are_heard_alike(tmp_path: Path, model: SpeechMode
     wavfile.write(tmp_path / "two.wav", RATE, np.column_stack([sound, sound]))
     found = [model(read_sound(tmp_path / name), RATE) for name in ("mono.wav", "two.wav")]
     np.testing.assert_allclose(found[0], found[1], atol=0.1)
+
+
+@pytest.mark.parametrize("trim_db", [None, 60.0, 20.0])
+def test_what_is_heard_is_drawn_as_in_training(tmp_path: Path, trim_db: float | None) -> None:
+    spec = replace(SPEC, trim_db=trim_db)
+    model = load_speech(write_speech_model(tmp_path / "m.onnx", spec=spec))
+    quiet = 0.003 * np.random.default_rng(0).standard_normal(RATE // 2).astype(np.float32)
+    sound = np.concatenate([quiet, spoken(3), quiet])
+    np.testing.assert_array_equal(
+        model.heard([sound]), model.of_pictures(picture(sound, spec)[np.newaxis])
+    )
+    assert np.isnan(model.heard([np.zeros(RATE, np.float32)])).all()

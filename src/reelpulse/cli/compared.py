@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reelpulse.learn.comparison import NetworkComparison
 
 
 def run_comparison(
     compare: Callable[[Any], NetworkComparison],
+    folder: str,
     out: str | None,
     *,
     titles: Mapping[str, str],
@@ -28,6 +28,8 @@ def run_comparison(
     ----------
     compare : callable
         Told whom to tell the progress.
+    folder : str
+        Of the examples.
     out : str or None
         Where the JSON goes.
     titles : dict of str to str
@@ -38,9 +40,10 @@ def run_comparison(
     """
     from reelpulse.cli.display import note
     from reelpulse.cli.progress import counting
-    from reelpulse.learn.comparison import write_comparison
+    from reelpulse.learn.comparison import comparison_path, write_comparison
     from reelpulse.learn.fit import beside
 
+    comparison_path(Path(folder), out)
     try:
         with counting("networks", quiet=quiet or json or beside()) as progress:
             found = compare(progress)

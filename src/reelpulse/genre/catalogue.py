@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ VERSION = 1
 
 _VIDEO = ".mp4 .m4v .mov .avi .mkv .webm .mts .m2ts .ts .mpg .mpeg .wmv .flv .3gp .mxf .ogv .vob"
 _ENDINGS = frozenset(_VIDEO.split())
-_FACTS = ("duration", "shots", "fingerprint", "model", "checksum", "error")
+_FACTS = (
+    "duration", "shots", "folder", "pairs", "seed", "fingerprint", "model", "checksum", "error"
+)  # fmt: skip
 
 OnProgress = Callable[[float, int, str], None]
 """Called with how many films are done, of how many, and the one at hand."""
@@ -31,7 +34,7 @@ OnProgress = Callable[[float, int, str], None]
 
 @dataclass(frozen=True)
 class Row:
-    """A film in the table; `kept` where it was there before."""
+    """A film in the table, named within `folder`; `kept` where it was there before."""
 
     film: str
     label: str | None = None
@@ -42,6 +45,9 @@ class Row:
     model: str | None = None
     checksum: str | None = None
     error: str | None = None
+    folder: str | None = None
+    pairs: int | None = None
+    seed: int | None = None
     kept: bool = False
 
     def as_dict(self) -> dict[str, Any]:
@@ -94,8 +100,8 @@ def catalogue(
     films : sequence of str or Path
     model : GenreModel
     table : str or Path, optional
-        A ``.csv`` or ``.json``. Films that stand there already, looked at by the same model, are
-        not looked at again; rows of other films stay.
+        A ``.csv`` or ``.json``. Films that stand there already, looked at by the same model with
+        the same `pairs` and `seed`, are not looked at again; rows of other films stay.
     base : str or Path, optional
         The folder that the films' names in the table are relative to.
     force : bool
@@ -126,11 +132,11 @@ def catalogue(
                 raise DataError(at(table, f"{busy.note or 'another run'} is writing it")) from None
         rows = _read(Path(table)) if table is not None and Path(table).exists() else {}
         for number, film in enumerate(films):
-            name = _name(film, base)
-            row = None if force else _known(rows.get(name), film, model)
+            named = _named(film, base, table)
+            row = None if force else _known(rows.get(_key(named)), film, model, pairs, seed)
             if row is None:
                 tell = _telling(progress, number, len(films), Path(film).name)
-                row = rows[name] = _row(name, film, model, pairs, seed, tell)
+                row = rows[_key(named)] = _row(named, film, model, pairs, seed, tell)
                 if table is not None:
                     _write(Path(table), list(rows.values()))
             yield row
@@ -147,48 +153,69 @@ def _telling(
 
 
 def _row(
-    name: str,
+    named: Row,
     film: str | Path,
     model: GenreModel,
     pairs: int,
     seed: int,
     tell: Callable[[float, float], None],
 ) -> Row:
+    by: dict[str, Any] = {
+        "model": model.name,
+        "checksum": model.checksum,
+        "pairs": pairs,
+        "seed": seed,
+    }
     try:
         tell(0.0, 1.0)
         fingerprint = probe(film).fingerprint
         found: FilmPrediction = predict_film(film, model, pairs=pairs, seed=seed, progress=tell)
     except ReelpulseError as error:
-        return Row(name, error=str(error), model=model.name, checksum=model.checksum)
+        return replace(named, error=str(error), **by)
     except MemoryError:
         problem = at(film, "needs more memory than there is")
-        return Row(name, error=problem, model=model.name, checksum=model.checksum)
-    return Row(
-        name,
-        found.label,
-        found.probabilities,
-        found.duration,
-        len(found.shots),
-        fingerprint,
-        model.name,
-        model.checksum,
+        return replace(named, error=problem, **by)
+    return replace(
+        named,
+        label=found.label,
+        probabilities=found.probabilities,
+        duration=found.duration,
+        shots=len(found.shots),
+        fingerprint=fingerprint,
+        **by,
     )
 
 
-def _known(row: Row | None, film: str | Path, model: GenreModel) -> Row | None:
+def _known(
+    row: Row | None, film: str | Path, model: GenreModel, pairs: int, seed: int
+) -> Row | None:
     """The row of a film that need not be looked at again."""
-    if row is None or row.error is not None or row.checksum != model.checksum:
+    if row is None or row.error is not None:
+        return None
+    if (row.checksum, row.pairs, row.seed) != (model.checksum, pairs, seed):
         return None
     try:
         same = probe(film).fingerprint == row.fingerprint
     except ReelpulseError:
         return None
-    return Row(**{**vars(row), "kept": True}) if same else None
+    return replace(row, kept=True) if same else None
 
 
-def _name(film: str | Path, base: str | Path | None) -> str:
-    path = Path(film)
-    return readable((path.relative_to(base) if base is not None else path).as_posix())
+def _named(film: str | Path, base: str | Path | None, table: str | Path | None) -> Row:
+    """An empty row: the film within its folder, and that seen from the table."""
+    if base is None:
+        return Row(readable(Path(film).as_posix()))
+    folder = Path(base)
+    if table is not None:
+        with suppress(ValueError):  # another drive, on Windows
+            folder = Path(os.path.relpath(base, Path(table).parent))
+    name = Path(film).relative_to(base).as_posix()
+    return Row(readable(name), folder=readable(folder.as_posix()))
+
+
+def _key(row: Row) -> tuple[str, str]:
+    """What tells films of one name in two folders apart."""
+    return row.folder or "", row.film
 
 
 def _write(table: Path, rows: Sequence[Row]) -> None:
@@ -209,8 +236,8 @@ def _write(table: Path, rows: Sequence[Row]) -> None:
         temporary.write_bytes(readable(text.getvalue()).encode("utf-8-sig"))
 
 
-def _read(table: Path) -> dict[str, Row]:
-    """The rows of a table by their films' names."""
+def _read(table: Path) -> dict[tuple[str, str], Row]:
+    """The rows of a table by `_key`."""
     try:
         text = table.read_text(encoding="utf-8-sig")
         if table.suffix.lower() == ".json":
@@ -227,7 +254,7 @@ def _read(table: Path) -> dict[str, Row]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
         problem = f"is no table that genre predict wrote ({error}): give another -o"
         raise DataError(at(table, problem)) from None
-    return {row.film: row for row in rows}
+    return {_key(row): row for row in rows}
 
 
 def _from_csv(row: dict[str, str]) -> Row:
@@ -246,4 +273,7 @@ def _from_csv(row: dict[str, str]) -> Row:
         row["model"] or None,
         row["checksum"] or None,
         row["error"] or None,
+        row.get("folder") or None,
+        int(row["pairs"]) if row.get("pairs") else None,
+        int(row["seed"]) if row.get("seed") else None,
     )

@@ -41,9 +41,9 @@ def compare(
 ) -> NetworkComparison:
     """Train every network on the same films, each as its preset says, and test it on the same.
 
-    What is finished is kept in ``compare.parts`` in the folder until all is: run again, it goes on
-    there. `reelpulse.learn.comparison.write_comparison` keeps the result. Costs are of frames, two
-    a pair.
+    What is finished is kept in ``compare.parts`` in the folder: run again, it goes on there.
+    `reelpulse.learn.comparison.write_comparison` keeps the result, and removes those parts. Costs
+    are of frames, two a pair.
 
     Parameters
     ----------

@@ -71,9 +71,10 @@ def evaluate(
     frames : str or Path
         A folder that ``reelpulse genre extract`` made.
     part : {"train", "valid", "test", "all"}, optional
-        Of the folder that it was trained on: a part as it was dealt then. Of another: what its
-        table says is for training or testing, or all pairs. Without it, ``test`` where there is
-        any, else ``all``.
+        Of the folder that it was trained on: a part as it was dealt then. Of another, or that one
+        changed since: what its table says is for training or testing, or all pairs; films of the
+        names trained on are left out of ``test``. Without it, ``test`` where there is any, else
+        ``all``.
     progress : callable, optional
         Called with how many pairs are done, and of how many.
 
@@ -103,6 +104,8 @@ def evaluate(
         rows = _rows(opened, pairs, part)
     else:
         rows = np.flatnonzero(pairs.splits == part)
+    if not same and part in ("test", EVERYTHING):
+        rows = _unseen(opened, pairs, rows, part, warnings)
     if not len(rows):
         problem = f"has no pair in the part {part}: use another --split, such as all"
         raise DataError(at(pairs.folder, problem))
@@ -113,6 +116,31 @@ def evaluate(
     outputs = _seen(opened, pairs, rows, progress)
     found = judged(pairs, rows, outputs, opened.classes)
     return GenreEvaluation(str(model), part, found, tuple(warnings))
+
+
+def _unseen(
+    model: GenreModel,
+    pairs: Pairs,
+    rows: npt.NDArray[np.intp],
+    part: str,
+    warnings: list[str],
+) -> npt.NDArray[np.intp]:
+    """Leave out of a test the films of the names that a model was trained on in another folder."""
+    try:
+        parts = model.description["data"]["parts"]
+        known = {str(film) for one in ("train", "valid") for film in parts[one]["named"]}
+    except (KeyError, TypeError):
+        return rows  # a model that does not say
+    own = np.isin(pairs.film_keys[rows], sorted(known))
+    if not own.any():
+        return rows
+    names = sorted(set(pairs.film_keys[rows[own]].tolist()))
+    some = ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")
+    if part == EVERYTHING:
+        warnings.append(f"it was trained on films of these names, {some}: the figures flatter it")
+        return rows
+    warnings.append(f"left out, as it was trained on films of these names: {some}")
+    return rows[~own]
 
 
 def _rows(model: GenreModel, pairs: Pairs, part: str) -> npt.NDArray[np.intp]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reelpulse.errors import DataError, MediaError, SettingsError, at
-from reelpulse.files import Busy, only_one
+from reelpulse.files import Busy, only_one, readable
 from reelpulse.genre.classes import SPLITS, TRAIN
 from reelpulse.genre.frames import FrameAccess, FrameTimes, frame_times
 from reelpulse.genre.listing import Row, alone, list_pairs, write_table
@@ -171,7 +171,7 @@ def extract(
         film=film,
         split=split,
         suffix=f".{format}",
-        source=f"{facts.name} {facts.fingerprint}",
+        source=readable(f"{facts.name} {facts.fingerprint}"),
         drawn=f"{pairs} by seed {seed} from {','.join(r.text for r in asked)}",
     )
     there = _there(job)
@@ -191,7 +191,7 @@ def extract(
 
 
 def _checked_name(what: str, name: str) -> str:
-    name = " ".join(unicodedata.normalize("NFC", name).split())
+    name = " ".join(unicodedata.normalize("NFC", readable(name)).split())
     if not _file_name(name):
         raise SettingsError(f"{name!r} cannot be the name of a {what}: use letters or digits")
     if what == "genre" and (_file_name(name) != name or name.startswith(".")):
@@ -264,7 +264,7 @@ def _extract(
     plan = job.staging / "plan.txt"
     said = "\n".join((job.source, job.drawn, job.suffix, job.genre, job.film))
     try:
-        if not plan.is_file() or plan.read_text(encoding="utf-8") != said:
+        if not plan.is_file() or plan.read_text(encoding="utf-8", errors="replace") != said:
             shutil.rmtree(job.staging, ignore_errors=True)
             job.staging.mkdir(parents=True)
             plan.write_text(said, encoding="utf-8")

@@ -20,7 +20,7 @@ from reelpulse.genre.dataset import PairSet
 from reelpulse.genre.judged import matrix_figures
 from reelpulse.genre.networks import GENRE_NETWORKS
 from reelpulse.genre.pairs import Pairs
-from reelpulse.genre.settings import Plan
+from reelpulse.genre.settings import LEAST_BATCH, Plan
 from reelpulse.genre.spec import PairSpec, normalised
 from reelpulse.genre.splitting import Parts
 from reelpulse.learn.figures import confusion_picture
@@ -219,7 +219,7 @@ def fit_genre(
         )
     except (RuntimeError, MemoryError) as error:
         if out_of_memory(error):
-            problem = too_large(plan.network, plan.batch, settings.accumulate, "--bs")
+            problem = too_large(plan.network, plan.batch, settings.accumulate, "--bs", LEAST_BATCH)
             raise SettingsError(problem) from None
         raise
     return FittedGenre(

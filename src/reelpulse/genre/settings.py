@@ -22,10 +22,13 @@ from reelpulse.settings import (
 
 DEFAULT = "inception_v3"
 
+LEAST_BATCH = 2
+"""Batch norm has no deviation of one."""
+
 _LIMITS: dict[str, tuple[float, float]] = {
     "fold": (0, 100_000),
     "held_back": (0, 0.5),
-    "batch": (2, 100_000),  # batch norm has no deviation of one
+    "batch": (LEAST_BATCH, 100_000),
     "accumulate": (1, 100_000),
     "rate": (1e-7, 10),
     "step_decay": (0.01, 1),

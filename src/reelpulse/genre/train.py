@@ -37,7 +37,7 @@ class GenreTraining:
     plan : Plan
     facts : dict
         What it was trained on: ``fingerprint``, ``pairs``, ``films`` and ``labels`` of the folder,
-        and of each part its pairs, films and fingerprint.
+        and of each part its pairs, its films and their names, and its fingerprint.
     tested : JudgedPairs
         Of the test part; of all folds together, where each was tested.
     fitted : FittedGenre
@@ -240,8 +240,10 @@ def _facts(pairs: Pairs, parts: Parts) -> dict[str, Any]:
     of_parts = {}
     for part in PARTS:
         rows = getattr(parts, part)
-        films = len(np.unique(pairs.film_keys[rows]))
-        of_parts[part] = {"pairs": len(rows), "films": films, "fingerprint": prints[part]}
+        films = np.unique(pairs.film_keys[rows]).tolist()
+        of_parts[part] = {
+            "pairs": len(rows), "films": len(films), "named": films, "fingerprint": prints[part]
+        }  # fmt: skip
     return {
         "fingerprint": pairs.fingerprint,
         "pairs": len(pairs),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import tempfile
 import time
@@ -37,9 +38,9 @@ class Costs:
     Parameters
     ----------
     epoch : float
-        Seconds of a pass over the training examples.
+        Seconds of a pass over the training examples, judging those held back among them.
     trained : float
-        Examples trained on in a second.
+        Examples trained on in a second of that.
     milliseconds : float
         An input of the network, by ONNX Runtime on one thread; preparing it left out.
     megabytes : float
@@ -127,12 +128,36 @@ class NetworkComparison:
 
 
 def write_comparison(found: NetworkComparison, out: str | Path | None = None) -> Path:
-    """Write it as JSON: ``compare.json`` in the folder of the examples, or where `out` says."""
-    path = found.folder / "compare.json" if out is None else Path(out)
+    """Write it as JSON: ``compare.json`` in the folder of the examples, or where `out` says.
+
+    What was kept to go on from is removed then, unless a network failed.
+    """
+    path = comparison_path(found.folder, out)
+    write_json(path, found.as_dict())
+    if not found.failed and not beside():
+        shutil.rmtree(parts_of(found.folder), ignore_errors=True)
+    return path
+
+
+def comparison_path(folder: Path, out: str | Path | None = None) -> Path:
+    """Name the file of a comparison, before hours are spent on it.
+
+    Raises
+    ------
+    DataError
+        When its name ends otherwise, or its folder cannot be written.
+    """
+    path = folder / "compare.json" if out is None else Path(out)
     if path.suffix.lower() != ".json":
         raise DataError(at(path, "a comparison's name ends with .json"))
-    write_json(path, found.as_dict())
+    if path.is_dir() or not os.access(_existing(path.parent), os.W_OK):
+        raise DataError(at(path, "cannot be written there: give another -o"))
     return path
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
 
 
 def train_each(
@@ -142,7 +167,7 @@ def train_each(
     fit: Callable[[str, Path, OnShare], tuple[Array, Costs]],
     progress: OnWork | None = None,
 ) -> tuple[dict[str, tuple[Array, Costs]], dict[str, str]]:
-    """Train networks one after the other; what is finished is kept in a folder until all is.
+    """Train networks one after the other; what is finished is kept until `write_comparison`.
 
     Parameters
     ----------
@@ -165,7 +190,7 @@ def train_each(
     Raises
     ------
     DataError
-        When none could be trained.
+        When none could be trained, or what is finished cannot be kept.
     """
     parts = parts_of(folder)
     _begin(parts, {**plan, "reelpulse": reelpulse.__version__})
@@ -178,19 +203,18 @@ def train_each(
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             try:
                 done[name] = fit(name, parts / name, tell)
-                if not beside():
-                    _write(kept, *done[name])
-                    (parts / f"{name}.safetensors").unlink(missing_ok=True)
             except Exception as error:  # of whatever library the network is from
                 logger.debug("%s failed", name, exc_info=True)
                 text = str(error) if isinstance(error, ReelpulseError) else f"{error!r}"
                 failed[name] = " ".join(text.split())
+            else:
+                if not beside():
+                    _write(kept, *done[name])
+                    (parts / f"{name}.safetensors").unlink(missing_ok=True)
         tell(1.0)
     if not done:
         first = next(iter(failed.values()))
         raise DataError(at(folder, f"no network could be trained on it ({first})"))
-    if not failed and not beside():
-        shutil.rmtree(parts)
     return done, failed
 
 
@@ -272,8 +296,11 @@ def _begin(parts: Path, plan: dict[str, Any]) -> None:
 
 
 def _write(path: Path, outputs: Array, costs: Costs) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, outputs=outputs, costs=np.array(astuple(costs)))
+    try:
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, outputs=outputs, costs=np.array(astuple(costs)))
+    except OSError as error:
+        raise DataError(at(path, f"cannot be written ({error.strerror})")) from None
 
 
 def _read(path: Path) -> tuple[Array, Costs]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from reelpulse.errors import DataError, MissingExtra
+from reelpulse.errors import DataError, MissingExtra, at
 from reelpulse.learn import checkpoint
 from reelpulse.learn.batches import Batches
 from reelpulse.learn.schedule import warm_cosine
@@ -199,6 +199,10 @@ def fit(
         callbacks: list[Any] = [watch]
         logger: Any = False
         if logs is not None:
+            try:
+                Path(logs).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise DataError(at(logs, f"cannot be a folder ({error.strerror})")) from None
             logger = TensorBoardLogger(str(logs), name="", version="")
             callbacks.append(LearningRateMonitor("epoch" if settings.warm is None else "step"))
         trainer = Trainer(

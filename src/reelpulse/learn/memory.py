@@ -10,7 +10,9 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(s in str(error).lower() for s in _NO_MEMORY)
 
 
-def too_large(network: str, batch: int, accumulate: int, option: str = "--batch") -> str:
+def too_large(
+    network: str, batch: int, accumulate: int, option: str = "--batch", least: int = 1
+) -> str:
     """Say which batches to try, that make a step of as many examples.
 
     Parameters
@@ -21,10 +23,13 @@ def too_large(network: str, batch: int, accumulate: int, option: str = "--batch"
         Examples at once, and batches a step, that were too many.
     option : str
         What the command line calls the first.
+    least : int
+        The smallest batch that can be asked for.
     """
-    if batch == 1:
-        return f"memory is too small for {network} even with one at a time: take a smaller network"
-    half = batch // 2
+    if batch <= least:
+        many = {1: "one", 2: "two"}.get(batch, str(batch))
+        return f"memory is too small for {network} even with {many} at a time: take a smaller one"
+    half = max(least, batch // 2)
     steps = accumulate * -(-batch // half)
     return (
         f"memory is too small for {network} with batches of {batch}:"

@@ -42,8 +42,8 @@ def compare(
 ) -> NetworkComparison:
     """Train every network on the same part of a corpus, and test it on the same other one.
 
-    What is finished is kept in ``compare.parts`` in the corpus' folder until all is: run again, it
-    goes on there. `reelpulse.learn.comparison.write_comparison` keeps the result.
+    What is finished is kept in ``compare.parts`` in the corpus' folder: run again, it goes on
+    there. `reelpulse.learn.comparison.write_comparison` keeps the result, and removes those parts.
 
     Parameters
     ----------

@@ -199,11 +199,14 @@ def _at_rate(sound: Samples, rate: int, wanted: int) -> Samples:
 
 def _windows(piece: Samples, spec: PictureSpec) -> list[Samples]:
     """The windows that a piece is heard in; none of silence."""
-    sound = trimmed(piece, spec.mel.rate)[0]
-    length = len(sound) if spec.seconds is None else round(spec.seconds * spec.mel.rate)
-    spare = len(sound) - length
-    if not len(sound):
+    rate = spec.mel.rate
+    heard = trimmed(piece, rate)[0]
+    if not len(heard):
         return []
+    # Of what training saw: ends that it kept are kept here.
+    sound = finite(piece) if spec.trim_db is None else trimmed(piece, rate, spec.trim_db)[0]
+    length = len(sound) if spec.seconds is None else round(spec.seconds * rate)
+    spare = len(sound) - length
     if spare <= 0:
         return [sound]
     count = 1 + math.ceil(spare / (length / 2))

@@ -54,6 +54,7 @@ def compare(
 
     run_comparison(
         lambda progress: compare_networks(frames, settings, presets=presets, progress=progress),
+        frames,
         out,
         titles=TITLES,
         counts=_counts,

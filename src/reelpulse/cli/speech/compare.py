@@ -52,6 +52,7 @@ def compare(
 
     run_comparison(
         lambda progress: compare_networks(speech, settings, networks=networks, progress=progress),
+        speech,
         out,
         titles=TITLES,
         counts=lambda parts: (
