@@ -391,3 +391,15 @@ def test_a_name_that_is_not_utf8_and_a_damaged_plan_are_taken(run: Command, tmp_
     done = run("genre", "extract", os.fsdecode(odd), "--genre", "sf", "--pairs", 3, "-o", "frames")
     assert done.code == 0, done
     assert len(load_pairs(tmp_path / "frames")) == 3
+
+
+def test_a_wrong_range_names_the_film(run: Command, tmp_path: Path) -> None:
+    make_video(tmp_path / "기생충.mp4", seconds=2)
+    for typed, said in (
+        (["--ranges", "0:01-0:09"], "give an earlier end"),
+        (["--ranges", "0:02-0:01"], "0:02"),
+        (["--ranges", "abc"], "abc"),
+        (["--pairs", 999], "fit"),
+    ):
+        done = run("genre", "extract", "기생충.mp4", "--genre", "horror", *typed)
+        done.one_line("기생충.mp4: ", said)

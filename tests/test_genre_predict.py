@@ -409,3 +409,19 @@ def test_other_pairs_are_looked_at_again(run: Command, tmp_path: Path, colours: 
     assert not kept("--pairs", 2)
     assert not kept("--pairs", 2, "--seed", 1)
     assert kept("--pairs", 2, "--seed", 1)
+
+
+def test_a_table_of_somebody_else_is_left_alone(
+    run: Command, tmp_path: Path, colours: Path
+) -> None:
+    film(tmp_path / "films/x.mp4", (0, 1, 1))
+    for text in ("", "junk,1\n", "name,label\na,b\n"):
+        (tmp_path / "j.csv").write_text(text)
+        done = run("genre", "predict", "films", "--model", colours, "-o", "j.csv")
+        done.one_line("j.csv", "is no table that genre predict wrote", "give another -o")
+        assert (tmp_path / "j.csv").read_text() == text
+    done = run("genre", "predict", "films", "--model", colours, "-o", tmp_path / "films")
+    done.one_line("films", "csv")
+    (tmp_path / "d.csv").mkdir()
+    run("genre", "predict", "films", "--model", colours, "-o", "d.csv").one_line("is a folder")
+    run("genre", "predict", "films", "--model", "nope.onnx").one_line("nope.onnx: no such file")

@@ -124,6 +124,8 @@ def catalogue(
     """
     if table is not None and Path(table).suffix.lower() not in FORMATS:
         raise SettingsError(at(table, "a table is written as .csv or .json: end its name so"))
+    if table is not None and Path(table).is_dir():
+        raise DataError(at(table, "is a folder: give -o the name of a file"))
     with ExitStack() as held:
         if table is not None:
             try:
@@ -246,7 +248,10 @@ def _read(table: Path) -> dict[tuple[str, str], Row]:
                 raise ValueError("it is another kind of file, or of a newer reelpulse")
             rows = [Row(**row) for row in said["films"]]
         else:
-            rows = [_from_csv(row) for row in csv.DictReader(io.StringIO(text))]
+            lines = csv.DictReader(io.StringIO(text))
+            if lacking := {"film", "label", "checksum"} - set(lines.fieldnames or ()):
+                raise ValueError(f"it has no column `{min(lacking)}`")
+            rows = [_from_csv(row) for row in lines]
         if not all(isinstance(row.film, str) for row in rows):
             raise TypeError("a film has no name")
     except OSError as error:

@@ -8,7 +8,7 @@ import shutil
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +162,8 @@ def extract(
     facts = probe(path)
     if not facts.video:
         raise MediaError(at(path, "has no video stream: pairs of frames need a film's picture"))
-    asked = parse_ranges(ranges, facts.duration)
+    with _of_film(path):
+        asked = parse_ranges(ranges, facts.duration)
     job = _Job(
         path=Path(path),
         facts=facts,
@@ -188,6 +189,15 @@ def extract(
     finally:
         with suppress(OSError):
             job.staging.parent.rmdir()  # where nothing unfinished is left
+
+
+@contextmanager
+def _of_film(path: str | Path) -> Iterator[None]:
+    """Name the film where its ranges are wrong: of many, it must be known which."""
+    try:
+        yield
+    except SettingsError as error:
+        raise SettingsError(at(path, str(error))) from None
 
 
 def _checked_name(what: str, name: str) -> str:
@@ -260,7 +270,8 @@ def _extract(
     job: _Job, asked: Sequence[Range], pairs: int, seed: int, progress: OnProgress | None
 ) -> Extracted:
     times = frame_times(job.path, job.facts, until=asked[-1].end)
-    order = draw(asked, times.seconds, pairs, seed)
+    with _of_film(job.path):
+        order = draw(asked, times.seconds, pairs, seed)
     plan = job.staging / "plan.txt"
     said = "\n".join((job.source, job.drawn, job.suffix, job.genre, job.film))
     try:

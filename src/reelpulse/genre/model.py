@@ -140,7 +140,16 @@ def load_genre(name_or_path: str | Path, *, threads: int = 1) -> GenreModel:
     ModelError
         When it cannot be had or opened, is of a newer version, or a model of something else.
     """
-    opened = open_trained(hub.obtain(name_or_path), KIND, VERSION, threads=threads)
+    try:
+        found = hub.obtain(name_or_path)
+    except ModelError:
+        path = Path(name_or_path)
+        if str(path) in hub.WEIGHTS:
+            raise
+        what = "is a folder" if path.is_dir() else "no such file"
+        problem = f"{what}; `reelpulse genre train frames/ -o genre.onnx` writes a model"
+        raise ModelError(at(path, problem)) from None
+    opened = open_trained(found, KIND, VERSION, threads=threads)
     said = opened.metadata
     try:
         classes, spec = _classes(said.get("classes")), PairSpec.from_dict(said.get("spec"))

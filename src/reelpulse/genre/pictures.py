@@ -55,12 +55,19 @@ def decode_picture(data: npt.NDArray[np.uint8], name: str | Path) -> RGB:
     """Decode the bytes of a picture file as `read_picture` does; errors call it by `name`."""
     # A camera's photo says in its EXIF data which side is up, and that is heeded in colour alone.
     flags = cv2.IMREAD_COLOR if data[:2].tobytes() == _JPEG else cv2.IMREAD_UNCHANGED
+    # Its warnings would stand beside our own line.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
         image = cv2.imdecode(data, flags)
     except cv2.error:  # a header that promises more pixels than any picture has
         image = None
     if image is None or not image.size:
-        raise MediaError(at(name, "is not a picture that can be read; give a PNG or JPEG file"))
+        raise MediaError(
+            at(
+                name,
+                "is not a picture that can be read, or is damaged; give a whole PNG or JPEG file",
+            )
+        )
     if image.dtype not in _TO_BYTE:
         problem = f"has {image.dtype} values; save it with 8 or 16 bits a channel"
         raise MediaError(at(name, problem))

@@ -65,7 +65,8 @@ def parse_ranges(text: str | None, duration: float) -> list[Range]:
     for item in sorted(found, key=lambda item: item.start):
         if item.end > duration + _ROUNDED:
             raise SettingsError(
-                f"the range {item.text!r} goes past the end: the film lasts {clock_text(duration)}"
+                f"the range {item.text!r} goes past the end: the film lasts {clock_text(duration)};"
+                " give an earlier end"
             )
         last = merged[-1] if merged else None
         if last is not None and item.start < last.end:

@@ -84,8 +84,8 @@ def predict(
     many = bool(folders) or len(inputs) > 1 or out is not None
     if pictures and (len(pictures) < len(inputs) or len(pictures) > 2 or out or strip):
         raise SettingsError(
-            f"{len(pictures)} pictures among {len(inputs)} inputs: give two pictures alone, without"
-            " -o and --strip, or films and folders of films"
+            "pictures are looked at by themselves: give two pictures alone, without -o and --strip,"
+            " or films and folders of films"
         )
     if strip and many:
         raise SettingsError("--strip shows the shots of one film: give one, and no -o")
@@ -188,12 +188,16 @@ def _table(
         films += films_in(given) if Path(given).is_dir() else [given]
     base = inputs[0] if len(inputs) == 1 and Path(inputs[0]).is_dir() else None
     rows: list[Row] = []
-    with counting("films", quiet=quiet or json) as show:
-        for row in catalogue(
-            films, model, out, base=base, force=force, pairs=pairs, seed=seed, progress=show
-        ):
-            rows.append(row)
-            _print_row(row, quiet=quiet, json=json)
+    try:
+        with counting("films", quiet=quiet or json) as show:
+            for row in catalogue(
+                films, model, out, base=base, force=force, pairs=pairs, seed=seed, progress=show
+            ):
+                rows.append(row)
+                _print_row(row, quiet=quiet, json=json)
+    except KeyboardInterrupt:
+        note("stopped; the same command goes on from there" if out else "stopped")
+        raise typer.Exit(130) from None
     if json:
         _print_json([row.as_dict() for row in rows])
     failed = [row.film for row in rows if row.error is not None]
