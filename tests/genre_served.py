@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from genre_models import MOTION, write_genre_model
 from reelpulse.genre.model import load_genre
 from reelpulse.genre.pictures import write_picture
 from reelpulse.web.genre import GenreServer
@@ -21,6 +24,18 @@ def served(model: Path) -> Iterator[GenreServer]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GenreServer]:
+    """Tells pictures by their colour, one or two."""
+    yield from served(write_genre_model(tmp_path / "colours.onnx"))
+
+
+@pytest.fixture
+def pair_server(tmp_path: Path) -> Iterator[GenreServer]:
+    """Tells pairs by their motion."""
+    yield from served(write_genre_model(tmp_path / "motion.onnx", MOTION))
 
 
 def file(path: Path, picture: Any) -> Path:

@@ -9,21 +9,11 @@ from typing import Any
 
 import pytest
 
-from genre_models import MOTION, coloured, textured, write_genre_model
-from genre_served import encoded, file, served
+from genre_models import coloured, textured
+from genre_served import encoded, file, pair_server, server
 from reelpulse.web.genre import GenreServer
 
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GenreServer]:
-    """Tells pictures by their colour, one or two."""
-    yield from served(write_genre_model(tmp_path / "colours.onnx"))
-
-
-@pytest.fixture
-def pair_server(tmp_path: Path) -> Iterator[GenreServer]:
-    """Tells pairs by their motion."""
-    yield from served(write_genre_model(tmp_path / "motion.onnx", MOTION))
+__all__ = ["pair_server", "server"]
 
 
 Open = Callable[..., Any]

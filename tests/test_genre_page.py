@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,14 @@ from typing import Any
 import pytest
 
 from conftest import Command
-from genre_models import COLOURS, MOTION, coloured, textured, write_genre_model
-from genre_served import encoded, file, served
+from genre_models import COLOURS, coloured, textured, write_genre_model
+from genre_served import encoded, file, pair_server, server
 from reelpulse.web.genre import HOST, MOST_BYTES, GenreServer
 
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[GenreServer]:
-    """Tells pictures by their colour, one or two."""
-    yield from served(write_genre_model(tmp_path / "colours.onnx"))
-
-
-@pytest.fixture
-def pair_server(tmp_path: Path) -> Iterator[GenreServer]:
-    """Tells pairs by their motion."""
-    yield from served(write_genre_model(tmp_path / "motion.onnx", MOTION))
+__all__ = ["pair_server", "server"]
 
 
 def asked(

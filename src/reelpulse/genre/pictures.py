@@ -62,12 +62,8 @@ def decode_picture(data: npt.NDArray[np.uint8], name: str | Path) -> RGB:
     except cv2.error:  # a header that promises more pixels than any picture has
         image = None
     if image is None or not image.size:
-        raise MediaError(
-            at(
-                name,
-                "is not a picture that can be read, or is damaged; give a whole PNG or JPEG file",
-            )
-        )
+        problem = "is not a picture that can be read, or is damaged; give a whole PNG or JPEG file"
+        raise MediaError(at(name, problem))
     if image.dtype not in _TO_BYTE:
         problem = f"has {image.dtype} values; save it with 8 or 16 bits a channel"
         raise MediaError(at(name, problem))

@@ -193,7 +193,7 @@ def train_each(
         When none could be trained, or what is finished cannot be kept.
     """
     parts = parts_of(folder)
-    _begin(parts, {**plan, "reelpulse": reelpulse.__version__})
+    begin(parts, {**plan, "reelpulse": reelpulse.__version__})
     done: dict[str, tuple[Array, Costs]] = {}
     failed: dict[str, str] = {}
     for name, tell in in_turn(names, progress):
@@ -236,17 +236,37 @@ def costs_of(proto: Any, given: dict[str, Array], epoch: float, examples: int) -
     examples : int
         In a pass.
     """
+    seconds, size = measured(proto, given)
+    return Costs(epoch, examples / epoch, 1000 * seconds, size / 1e6)
+
+
+def measured(proto: Any, given: Mapping[str, Array]) -> tuple[float, int]:
+    """Run a model by ONNX Runtime on one thread.
+
+    Parameters
+    ----------
+    proto : onnx.ModelProto
+    given : dict of str to ndarray
+        A batch; what the model does not take is left out.
+
+    Returns
+    -------
+    seconds : float
+        Of an example of the batch, in the fastest of a few runs.
+    size : int
+        Bytes of the model.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(proto.SerializeToString())
-        session, size = open_onnx(path).session, path.stat().st_size / 1e6
+        session, size = open_onnx(path).session, path.stat().st_size
+    inputs = {one.name: given[one.name] for one in session.get_inputs()}
     took = []
     for _ in range(_RUNS):
         begun = time.perf_counter()
-        session.run(None, given)
+        session.run(None, inputs)
         took.append(time.perf_counter() - begun)
-    inputs = len(next(iter(given.values())))
-    return Costs(epoch, examples / epoch, 1000 * min(took) / inputs, size)
+    return min(took) / len(next(iter(inputs.values()))), size
 
 
 def ranked(
@@ -281,8 +301,8 @@ def ranked(
     return tuple(lines)
 
 
-def _begin(parts: Path, plan: dict[str, Any]) -> None:
-    """Keep earlier parts only where they are of this very plan."""
+def begin(parts: Path, plan: Mapping[str, Any]) -> None:
+    """Keep in a folder what an earlier run left there only where it was of this very plan."""
     file = parts / "plan.json"
     try:
         there = json.loads(file.read_bytes())

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -18,8 +15,8 @@ import numpy.typing as npt
 
 import reelpulse
 from reelpulse.errors import DataError, ReelpulseError, SettingsError, at
-from reelpulse.files import Busy, atomic_path, only_one, write_json
-from reelpulse.hub import open_onnx
+from reelpulse.files import Busy, atomic_path, only_one
+from reelpulse.learn.comparison import begin, measured
 from reelpulse.learn.splits import Fold, clip_groups, grouped_folds, split_warnings, strata
 from reelpulse.learn.task import Task
 from reelpulse.moments.dataset.clips import ClipSet
@@ -41,7 +38,6 @@ from reelpulse.times import clock_text
 logger = logging.getLogger(__name__)
 
 _TIMED_CLIPS = 2000
-_TIMED_RUNS = 3
 
 Array = npt.NDArray[np.float32]
 OnFit = Callable[[float, int, str], None]
@@ -185,14 +181,7 @@ def _begin(parts: Path, labelled: Labelled, settings: TrainSettings) -> None:
         "settings": {**as_dict(settings), "network": ""},
         "reelpulse": reelpulse.__version__,
     }
-    file = parts / "plan.json"
-    try:
-        there = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        there = None
-    if there != plan and parts.exists():
-        shutil.rmtree(parts)
-    write_json(file, plan)
+    begin(parts, plan)
 
 
 def _fit_all(
@@ -262,18 +251,8 @@ def _measured(trained: Trained, labelled: Labelled) -> tuple[float, float]:
     """Microseconds a clip and kilobytes of the exported model."""
     rows = np.resize(np.arange(len(labelled.labels)), _TIMED_CLIPS)
     inputs = trained.inputs(labelled.steps[rows])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        path.write_bytes(trained.fitted.onnx().SerializeToString())
-        session = open_onnx(path).session
-        size = path.stat().st_size / 1000
-    given = {one.name: inputs[one.name] for one in session.get_inputs()}
-    took = []
-    for _ in range(_TIMED_RUNS):
-        begun = time.perf_counter()
-        session.run(["output"], given)
-        took.append(time.perf_counter() - begun)
-    return min(took) / len(rows) * 1e6, size
+    seconds, size = measured(trained.fitted.onnx(), inputs)
+    return seconds * 1e6, size / 1000
 
 
 def _write(path: Path, done: _Done) -> None:
